@@ -19,7 +19,7 @@ from sandbox.scenarios.model import Expected, Scenario
 from sandbox.scenarios.world import World
 from services._chassis.telemetry import configure_logs
 from services._policy.files import File, Files
-from services.recovery.domain.drill import PROMISED
+from services.recovery.domain.drill.drill import PROMISED
 from surefoot.rehearsal.rehearse import SETTINGS, policies_of
 from surefoot.rehearsal.stage import Stage, staged
 from surefoot.rehearsal.system import InProcessSystem

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from contracts.base import Target
 from contracts.cloudwatch_names import OURS
-from services.recovery.domain.migration_task import family_of
+from services.recovery.domain.migration.migration_task import family_of
 
 Condition = Mapping[str, Mapping[str, str | list[str]]]
 

@@ -37,15 +37,15 @@ from services.recovery.bodies import RollbackAccepted, RollbackRequest, Snapshot
 from services.recovery.decisions.capture import CAPTURE
 from services.recovery.decisions.record import decision_key, decisions_index, read_decision
 from services.recovery.decisions.triggers import begin_by_hand, refuse_by_hand, rollback_id
-from services.recovery.domain.answer import Why
 from services.recovery.domain.arm import why_not_roll_back
-from services.recovery.domain.decision_record import MOST_KEPT
-from services.recovery.domain.drift import Drift
-from services.recovery.domain.drift import view as drift_view
+from services.recovery.domain.outside.answer import Why
+from services.recovery.domain.outside.decision_record import MOST_KEPT
 from services.recovery.domain.protection import Protection, RollingBack, key_of
 from services.recovery.domain.readiness import Readiness, WayBack, behind, safety_view, why_unsafe
 from services.recovery.domain.readiness import view as readiness_view
-from services.recovery.domain.snapshot import SnapshotId, new_id
+from services.recovery.domain.snapshots.drift import Drift
+from services.recovery.domain.snapshots.drift import view as drift_view
+from services.recovery.domain.snapshots.snapshot import SnapshotId, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
 from services.recovery.examine import ScalingExaminer
 from services.recovery.inspect import Inspect

@@ -13,15 +13,15 @@ from services._aws.measure_pace import described_pace
 from services._chassis.clock import Clock
 from services._chassis.store import Store
 from services.recovery.domain.change import Body
-from services.recovery.domain.drift import last_good
 from services.recovery.domain.ecs_service import live_deployment
-from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Readiness, Room, WayBack, behind, good_ones, judge
 from services.recovery.domain.recovery_plans import plans
-from services.recovery.domain.scaling import last_measured
-from services.recovery.domain.snapshot import Snapshot, why_not_kept
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.scaling.scaling import last_measured
+from services.recovery.domain.snapshots.drift import last_good
+from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
+from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.ports import Ecs, Needs, Snapshots
 
 MOST_EXAMINED = 20

@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.prose import Prose
 from services._chassis.operations import Accepted, Requested
 from services._chassis.policies import Policies
-from services.recovery.domain.snapshot import SnapshotId
+from services.recovery.domain.snapshots.snapshot import SnapshotId
 
 
 def _is_unset(value: object) -> bool:

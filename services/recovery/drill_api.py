@@ -34,8 +34,8 @@ from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.drill import LOOKS, begin_drill, stop_drill
-from services.recovery.domain.drill import Drill
-from services.recovery.domain.drill_plan import (
+from services.recovery.domain.drill.drill import Drill
+from services.recovery.domain.drill.drill_plan import (
     OVERRIDABLE,
     Obstacle,
     least_scaling,
@@ -44,9 +44,9 @@ from services.recovery.domain.drill_plan import (
     why_not_again,
     why_not_now,
 )
-from services.recovery.domain.drill_work import DrillOperation
+from services.recovery.domain.drill.drill_work import DrillOperation
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_plan import Planned
+from services.recovery.domain.scaling.scale_plan import Planned
 from services.recovery.examine import DrillExaminer, ScalingExaminer
 
 _PATH = "/drill/{cluster_name}/{service_name}"

@@ -13,11 +13,11 @@ from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
 from services._chassis.clock import Clock
 from services.recovery.domain.change import Body
-from services.recovery.domain.drill_plan import Live, moves
+from services.recovery.domain.drill.drill_plan import Live, moves
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_plan import RECENT_SECONDS, Autoscaler, DatabaseRoom, Seen
-from services.recovery.domain.snapshot import why_not_kept
+from services.recovery.domain.scaling.scale_plan import RECENT_SECONDS, Autoscaler, DatabaseRoom, Seen
+from services.recovery.domain.snapshots.snapshot import why_not_kept
 from services.recovery.inspect import Inspect
 from services.recovery.ports import Autoscaling, Ecs, Images, Room
 

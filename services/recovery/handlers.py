@@ -45,15 +45,15 @@ from services.recovery.decisions.roll_back import end_rollback, overdue
 from services.recovery.decisions.scale_by_itself import begin_to_look, look_id, not_looked, over, whole_policy_of
 from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_on_command
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
-from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
-from services.recovery.domain.drill_work import DrillWork
-from services.recovery.domain.exhaustion import ResourceAlert, about_resources
-from services.recovery.domain.migration import MigrateWork
+from services.recovery.domain.drill.drill_work import DrillWork
+from services.recovery.domain.migration.migration import MigrateWork
+from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recreation import RecreationWork
-from services.recovery.domain.roll_back import Failed
-from services.recovery.domain.scale_work import LookWork, ScaleWork
+from services.recovery.domain.recreation.recreation import RecreationWork
+from services.recovery.domain.rollback.roll_back import Failed
+from services.recovery.domain.scaling.exhaustion import ResourceAlert, about_resources
+from services.recovery.domain.scaling.scale_work import LookWork, ScaleWork
 from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, HelpedWork, RollbackWork
 
 

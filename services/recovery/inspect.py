@@ -13,17 +13,17 @@ from services._chassis.clock import Clock, moment
 from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services.recovery.domain.change import Body
-from services.recovery.domain.comparable import Side
-from services.recovery.domain.compare import Comparison, compare_snapshots
-from services.recovery.domain.definition_changes import definition_changes
-from services.recovery.domain.drift import Drift, good_snapshots, judge, last_good, not_judged, why_not_yet
 from services.recovery.domain.ecs_service import live_deployment
-from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.retention import worth_reading
-from services.recovery.domain.show import scrub, view
-from services.recovery.domain.snapshot import differences
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.comparable import Side
+from services.recovery.domain.snapshots.compare import Comparison, compare_snapshots
+from services.recovery.domain.snapshots.definition_changes import definition_changes
+from services.recovery.domain.snapshots.drift import Drift, good_snapshots, judge, last_good, not_judged, why_not_yet
+from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
+from services.recovery.domain.snapshots.retention import worth_reading
+from services.recovery.domain.snapshots.show import scrub, view
+from services.recovery.domain.snapshots.snapshot import differences
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.ports import Ecs, Snapshots, Surroundings
 
 MOST_BESIDE = 20

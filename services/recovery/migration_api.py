@@ -33,8 +33,8 @@ from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.migrate import begin_migration, why_not_migrate
-from services.recovery.domain.migration import Migration
-from services.recovery.domain.migration_plan import OVERRIDABLE, NotPrepared, Prepared
+from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration_plan import OVERRIDABLE, NotPrepared, Prepared
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.prepare import MigrationPlanner
 

@@ -11,9 +11,9 @@ from services._aws.measure_pace import described_pace
 from services._aws.optional_reads import OptionalReads
 from services.recovery.domain.change import Body, matches_change
 from services.recovery.domain.ecs_service import Baseline, EcsAct, ecs_does, live_deployment
-from services.recovery.domain.observed import Observed
 from services.recovery.domain.protection import OurChange
-from services.recovery.domain.snapshot import Snapshot, differences, left_alone
+from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.snapshots.snapshot import Snapshot, differences, left_alone
 from services.recovery.domain.work import RollbackProgress
 from services.recovery.ports import Balancers, Ecs
 

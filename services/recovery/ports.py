@@ -7,18 +7,18 @@ from typing import Any, Protocol
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
-from services.recovery.domain.load import Load
-from services.recovery.domain.migration import LogPlace, OneOff
-from services.recovery.domain.migration_end import Task
-from services.recovery.domain.observed import Targets
-from services.recovery.domain.proof import ProvenSnapshot, StoredObject
+from services.recovery.domain.migration.migration import LogPlace, OneOff
+from services.recovery.domain.migration.migration_end import Task
+from services.recovery.domain.outside.signs import ServiceTask
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.recreate_parts import Part
-from services.recovery.domain.recreate_plan import Found
-from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
-from services.recovery.domain.signs import ServiceTask
-from services.recovery.domain.snapshot import Snapshot
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_plan import Found
+from services.recovery.domain.rollback.observed import Targets
+from services.recovery.domain.scaling.load import Load
+from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.snapshots.proof import ProvenSnapshot, StoredObject
+from services.recovery.domain.snapshots.snapshot import Snapshot
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 
 
 class Ecs(Protocol):

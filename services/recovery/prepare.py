@@ -6,8 +6,8 @@ from contracts.base import Target
 from contracts.policy import ServicePolicy
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
-from services.recovery.domain.migration import Migration
-from services.recovery.domain.migration_plan import (
+from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration_plan import (
     NotPrepared,
     Prepared,
     Seen,

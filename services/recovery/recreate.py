@@ -8,10 +8,9 @@ from contracts.base import Target
 from services._aws.errors import AwsError
 from services._chassis.reasons import Impossible
 from services._chassis.store import Store
-from services.recovery.domain.proof import Unproven
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recreate_parts import Part
-from services.recovery.domain.recreate_plan import (
+from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_plan import (
     RecreationPlan,
     Seen,
     Unread,
@@ -19,8 +18,9 @@ from services.recovery.domain.recreate_plan import (
     parts_of,
     plan_recreation,
 )
-from services.recovery.domain.snapshot import Snapshot, why_not_kept
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.proof import Unproven
+from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.ports import Infrastructure, Snapshots
 
 

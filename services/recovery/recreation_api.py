@@ -36,9 +36,9 @@ from services.recovery.decisions.recreate import (
     why_not_reject,
 )
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recreate_plan import RecreationPlan
-from services.recovery.domain.recreation import APPROVAL_TIME, Recreation
-from services.recovery.domain.snapshot import Snapshot, SnapshotId
+from services.recovery.domain.recreation.recreate_plan import RecreationPlan
+from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
+from services.recovery.domain.snapshots.snapshot import Snapshot, SnapshotId
 from services.recovery.recreate import Recreate
 from services.recovery.scaling_api import MOST_TASKS
 

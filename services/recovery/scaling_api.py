@@ -35,11 +35,11 @@ from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.drill import stop_drill
 from services.recovery.decisions.scale import begin_scaling, refuse_by_hand, wanted_of, why_not_scale
 from services.recovery.decisions.unscale import begin_restoring
-from services.recovery.domain.answer import Answer
+from services.recovery.domain.outside.answer import Answer
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_plan import OVERRIDABLE, Planned, plan_scaling
-from services.recovery.domain.scale_work import ScaleWork, ScalingOperation
-from services.recovery.domain.scaling import EmergencyScaling, WhyScale, not_scaled
+from services.recovery.domain.scaling.scale_plan import OVERRIDABLE, Planned, plan_scaling
+from services.recovery.domain.scaling.scale_work import ScaleWork, ScalingOperation
+from services.recovery.domain.scaling.scaling import EmergencyScaling, WhyScale, not_scaled
 from services.recovery.examine import ScalingExaminer
 
 MOST_TASKS = 5000

@@ -24,7 +24,7 @@ from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.view import RunView
 from services.recovery.domain import work
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.validator.domain.operation import Validation
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded"

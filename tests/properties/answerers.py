@@ -18,12 +18,12 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.roll_back import end_rollback
 from services.recovery.domain.change import Body
-from services.recovery.domain.proof import Proof, ProvenSnapshot
+from services.recovery.domain.outside.signs import ServiceTask
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.roll_back import Done, Ended
-from services.recovery.domain.signs import ServiceTask
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.rollback.roll_back import Done, Ended
+from services.recovery.domain.snapshots.proof import Proof, ProvenSnapshot
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"

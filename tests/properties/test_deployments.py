@@ -24,7 +24,7 @@ from services._chassis.clock import moment
 from services._chassis.records import Record
 from services.orchestrator.domain.course import Course, course_key
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded
+from services.recovery.domain.rollback.roll_back import Done, Ended, Failed, Superseded
 from tests.properties.answerers import ARN
 from tests.properties.profiles import PROFILE
 from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Step, World, finished

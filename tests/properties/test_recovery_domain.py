@@ -13,11 +13,10 @@ from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.policy import Recovery
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import Arm
-from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
-from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.change import content_hash, pinned
-from services.recovery.domain.observed import Observed
+from services.recovery.domain.outside import alert as alerts
+from services.recovery.domain.outside.remembered import Firing
 from services.recovery.domain.protection import (
     MOST_FIRING,
     MOST_PAST,
@@ -27,9 +26,9 @@ from services.recovery.domain.protection import (
     Protection,
     RollingBack,
 )
-from services.recovery.domain.remembered import Firing
-from services.recovery.domain.retention import keep
-from services.recovery.domain.roll_back import (
+from services.recovery.domain.rollback import roll_back as rolling
+from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.roll_back import (
     MOST_RESTORES,
     POLL_SECONDS,
     SEEN_SECONDS,
@@ -41,7 +40,8 @@ from services.recovery.domain.roll_back import (
     WaitForEcs,
     next_move,
 )
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.retention import keep
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.looks import LOOKS, PLANS
 

@@ -22,8 +22,8 @@ from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.scale import begin_scaling, why_not_scale
 from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_plan import Autoscaler
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scale_plan import Autoscaler
+from services.recovery.domain.scaling.scaling import EmergencyScaling
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.harness import TARGET, Crash, Recovery
 

@@ -42,7 +42,7 @@ from services._chassis.transition import Cancelled, Timer, decided
 from services.orchestrator import app as orchestrator
 from services.orchestrator.settings import Settings as OrchestratorSettings
 from services.recovery import app as recovery
-from services.recovery.domain.roll_back import Done
+from services.recovery.domain.rollback.roll_back import Done
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob

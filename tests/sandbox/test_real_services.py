@@ -15,7 +15,7 @@ from sandbox.aws.ecs import api
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
-from services.recovery.domain.snapshot import (
+from services.recovery.domain.snapshots.snapshot import (
     RESTORED_SETTINGS,
     Snapshot,
     differences,

@@ -22,7 +22,7 @@ from contracts.gates import Gate
 from contracts.health import HealthScored
 from contracts.publish import examples_of
 from contracts.state import State
-from services.recovery.domain.snapshot import SnapshotId
+from services.recovery.domain.snapshots.snapshot import SnapshotId
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ import pytest
 from contracts.base import Target
 from contracts.recovery import ManualTrigger
 from services.recovery.decisions.migrate import begin_migration, note_plan
-from services.recovery.domain.log_secrets import secrets_in, words_shown
-from services.recovery.domain.migration import MigrateWork, Migration, MigrationPlan, OneOff
-from services.recovery.domain.migration_end import shown
+from services.recovery.domain.migration.log_secrets import secrets_in, words_shown
+from services.recovery.domain.migration.migration import MigrateWork, Migration, MigrationPlan, OneOff
+from services.recovery.domain.migration.migration_end import shown
 from services.recovery.domain.protection import Protection
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")

@@ -22,10 +22,10 @@ from services._chassis.transition import Transition
 from services.recovery.decisions.drill import begin_drill
 from services.recovery.decisions.migrate import begin_migration
 from services.recovery.decisions.scale import begin_scaling
-from services.recovery.domain.drill import Drill
-from services.recovery.domain.migration import Migration
+from services.recovery.domain.drill.drill import Drill
+from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scaling import EmergencyScaling
 from tests.kit import FakeClock, memory_store
 from tests.security.access import OURS, THEIRS, Keys, bearer, client, of_role, ready
 from tests.security.test_fuzz import NOW, DenyingAws

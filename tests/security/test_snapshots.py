@@ -21,11 +21,11 @@ from services._chassis.signing_keys import TrustedKey
 from services._chassis.targets import Targets
 from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.capture import TEND
-from services.recovery.domain.definition_changes import definition_changes
-from services.recovery.domain.proof import StoredObject, sealed_bytes
 from services.recovery.domain.protection import key_of
-from services.recovery.domain.retention import left_over, worth_reading
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.definition_changes import definition_changes
+from services.recovery.domain.snapshots.proof import StoredObject, sealed_bytes
+from services.recovery.domain.snapshots.retention import left_over, worth_reading
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.jobs.tend import Housekeeping
 from tests.security.keys import Keys
 from tests.services.recovery.harness import ARN, BAD, GOOD, SECRET, START, TARGET, Recovery

@@ -23,8 +23,8 @@ from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Transition, decided
-from services.recovery.domain.proof import Proof, ProvenSnapshot
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshots.proof import Proof, ProvenSnapshot
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from tests.kit import JSON, FakeClock, ScriptedAws
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "redis.json"

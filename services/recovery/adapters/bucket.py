@@ -9,7 +9,7 @@ from typing import Any
 from contracts.base import Target
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
-from services.recovery.domain.proof import StoredObject, Unproven
+from services.recovery.domain.snapshots.proof import StoredObject, Unproven
 
 _THERE = {"PreconditionFailed", "ConditionalRequestConflict"}
 MOST_BYTES = 4 * 2**20

@@ -14,7 +14,7 @@ from services._aws.measure_pace import measure_pace
 from services._aws.versions import last_completed_version
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body, values_of
-from services.recovery.domain.signs import ServiceTask
+from services.recovery.domain.outside.signs import ServiceTask
 
 REVISIONS = 10
 """How many task definitions of a family are compared with a new one."""

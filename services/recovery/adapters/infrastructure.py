@@ -18,9 +18,9 @@ from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.needs import AwsNeeds
 from services.recovery.domain.change import content_hash, values_of
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.recreate_parts import Kind, Part
-from services.recovery.domain.recreate_plan import Found
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.recreation.recreate_parts import Kind, Part
+from services.recovery.domain.recreation.recreate_plan import Found
+from services.recovery.domain.snapshots.snapshot import Snapshot
 
 WAIT_SECONDS = 15.0
 """How long a look at something that must be there may take, in real seconds."""

@@ -9,7 +9,7 @@ from services._aws.needs import NeededBy, needs_of_versions
 from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshots.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

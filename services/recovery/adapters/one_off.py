@@ -11,8 +11,8 @@ from services._aws.ecs import DESCRIBED_TASKS
 from services._aws.ecs_task import EcsTask
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
-from services.recovery.domain.migration import LogPlace, OneOff
-from services.recovery.domain.migration_end import Container, Task
+from services.recovery.domain.migration.migration import LogPlace, OneOff
+from services.recovery.domain.migration.migration_end import Container, Task
 from services.recovery.ports import NotPlaced
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from contracts.base import Target
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
-from services.recovery.domain.canonical import canonical
-from services.recovery.domain.recreate_entrance import condition_of
-from services.recovery.domain.recreate_parts import Part
-from services.recovery.domain.recreate_plan import Found
+from services.recovery.domain.recreation.recreate_entrance import condition_of
+from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_plan import Found
+from services.recovery.domain.snapshots.canonical import canonical
 
 _NOT_THERE = frozenset({
     "TargetGroupNotFound", "LoadBalancerNotFound", "ListenerNotFound", "TargetGroupNotFoundException",

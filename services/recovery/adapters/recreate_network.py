@@ -7,8 +7,8 @@ from contracts.base import Target
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body
-from services.recovery.domain.recreate_parts import Part, permission
-from services.recovery.domain.recreate_plan import Found
+from services.recovery.domain.recreation.recreate_parts import Part, permission
+from services.recovery.domain.recreation.recreate_plan import Found
 
 _AUTHORIZE = {"ingress": "authorize_security_group_ingress", "egress": "authorize_security_group_egress"}
 _EVERYWHERE = ("0.0.0.0/0", "::/0")

@@ -6,8 +6,8 @@ from typing import Any
 from contracts.base import Target
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
-from services.recovery.domain.recreate_parts import Kind, Part
-from services.recovery.domain.recreate_plan import Found
+from services.recovery.domain.recreation.recreate_parts import Kind, Part
+from services.recovery.domain.recreation.recreate_plan import Found
 
 
 async def find_scalable_target(aws: Aws, target: Target, part: Part) -> Found | None:

@@ -9,8 +9,8 @@ from services._aws.cloudwatch import Metric, read_series
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
-from services.recovery.domain.load import Load
-from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.scaling.load import Load
+from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
 
 DIMENSION = "ecs:service:DesiredCount"
 LOOK_BACK = 5 * 60.0

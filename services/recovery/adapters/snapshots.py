@@ -10,7 +10,7 @@ from contracts.base import Target
 from contracts.topics import Party
 from services._chassis.signatures import Identity, Signatures, Untrusted
 from services._chassis.signing_keys import TrustedKey
-from services.recovery.domain.proof import (
+from services.recovery.domain.snapshots.proof import (
     Proof,
     ProvenSnapshot,
     StoredObject,
@@ -20,9 +20,9 @@ from services.recovery.domain.proof import (
     proof_of,
     sealed_bytes,
 )
-from services.recovery.domain.retention import worth_reading
-from services.recovery.domain.snapshot import Snapshot
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.retention import worth_reading
+from services.recovery.domain.snapshots.snapshot import Snapshot
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.ports import Objects
 
 

@@ -12,7 +12,7 @@ from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
 from services.recovery.adapters.watched import alarms, dashboards, log_groups, referring_groups
 from services.recovery.domain.change import Body
-from services.recovery.domain.observed import Targets
+from services.recovery.domain.rollback.observed import Targets
 
 _STANDING = {"healthy": "healthy", "draining": "draining"}
 """States of a target that a rollback tells apart; in every other one it waits for its first good health check."""

@@ -10,7 +10,7 @@ from services._aws.errors import reading
 from services._chassis.aws import Aws
 from services.recovery.adapters.recreate_scaling import dashboard_body
 from services.recovery.domain.change import Body
-from services.recovery.domain.recreate_parts import log_group_names
+from services.recovery.domain.recreation.recreate_parts import log_group_names
 
 OF_TARGET_TRACKING = "TargetTracking-"
 """What the names of alarms begin with that Application Auto Scaling makes, changes and deletes itself."""

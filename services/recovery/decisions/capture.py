@@ -5,7 +5,7 @@ from datetime import datetime
 from contracts.policy_parts import RecoveryPolicy
 from services._chassis.commands import Command
 from services._chassis.transition import Transition, decided
-from services.recovery.domain.snapshot import Purpose, new_id
+from services.recovery.domain.snapshots.snapshot import Purpose, new_id
 from services.recovery.domain.work import ORCHESTRATOR, CaptureWork, RecoveryOperation
 
 CAPTURE = "capture-snapshot"

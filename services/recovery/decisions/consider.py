@@ -9,11 +9,11 @@ from services._chassis.policies import Policies
 from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.triggers import begin_on_record, rollback_id
-from services.recovery.domain import alert as alerts
-from services.recovery.domain.answer import Answer, Why, acted, call_people
-from services.recovery.domain.decision_record import About, decision_on, record_once
-from services.recovery.domain.live import Seen
-from services.recovery.domain.outside import GoesBack, LookAgain, decide, in_time, without_looking
+from services.recovery.domain.outside import alert as alerts
+from services.recovery.domain.outside.answer import Answer, Why, acted, call_people
+from services.recovery.domain.outside.decision_record import About, decision_on, record_once
+from services.recovery.domain.outside.live import Seen
+from services.recovery.domain.outside.outside import GoesBack, LookAgain, decide, in_time, without_looking
 from services.recovery.domain.protection import Protection, RollingBack
 from services.recovery.domain.work import ConsiderWork
 

@@ -13,10 +13,10 @@ from contracts.policy import ServicePolicy
 from contracts.prose import prose
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.decisions.unscale import begin_restoring
-from services.recovery.domain import alert as alerts
-from services.recovery.domain.drill import MOST_PAST_DRILLS, Drill, KnownScore, PastDrill
-from services.recovery.domain.drill_findings import measured_sentence, slowness
-from services.recovery.domain.drill_work import DrillOperation, DrillWork
+from services.recovery.domain.drill.drill import MOST_PAST_DRILLS, Drill, KnownScore, PastDrill
+from services.recovery.domain.drill.drill_findings import measured_sentence, slowness
+from services.recovery.domain.drill.drill_work import DrillOperation, DrillWork
+from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import Protection, key_of
 
 DRILL = "drill"

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from contracts.recovery import AlertTrigger
 from services._chassis.transition import Decision, Timer
 from services.recovery.decisions.record import on_record
-from services.recovery.domain.answer import Answer, Why
-from services.recovery.domain.decision_record import About, decision_on, record_once
+from services.recovery.domain.outside.answer import Answer, Why
+from services.recovery.domain.outside.decision_record import About, decision_on, record_once
 from services.recovery.domain.protection import Protection, RollingBack
 from services.recovery.domain.work import HelpedWork, RollbackWork
 

@@ -10,8 +10,8 @@ from contracts.prose import prose
 from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.drill import goes_first
 from services.recovery.decisions.migrate_answer import answer_to_run, overdue_answer
-from services.recovery.domain.log_secrets import words_shown
-from services.recovery.domain.migration import (
+from services.recovery.domain.migration.log_secrets import words_shown
+from services.recovery.domain.migration.migration import (
     MOST_PAST_MIGRATIONS,
     MigrateWork,
     Migration,
@@ -20,7 +20,7 @@ from services.recovery.domain.migration import (
     PastMigration,
     SchemaChanged,
 )
-from services.recovery.domain.migration_end import Ended, did_not_start, not_known
+from services.recovery.domain.migration.migration_end import Ended, did_not_start, not_known
 from services.recovery.domain.protection import Protection, key_of
 
 MIGRATE = "migrate"

@@ -5,8 +5,14 @@ from datetime import datetime
 from contracts.migration import MigrationFinished, MigrationStarted
 from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.migrate import MIGRATE, ended_operation, over
-from services.recovery.domain.migration import MigrateWork, Migration, MigrationOperation, MigrationPlan, OneOff
-from services.recovery.domain.migration_end import Ended
+from services.recovery.domain.migration.migration import (
+    MigrateWork,
+    Migration,
+    MigrationOperation,
+    MigrationPlan,
+    OneOff,
+)
+from services.recovery.domain.migration.migration_end import Ended
 from services.recovery.domain.protection import Protection
 
 

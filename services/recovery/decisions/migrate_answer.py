@@ -7,8 +7,8 @@ from contracts.migration import BEGUN, DONE, Migrate
 from contracts.prose import prose
 from services._chassis.commands import Command
 from services._chassis.transition import Emit
-from services.recovery.domain.migration import Migration
-from services.recovery.domain.migration_end import Ended
+from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration_end import Ended
 
 
 def answer_of(asked: Command, ended: Ended) -> Emit:

@@ -11,8 +11,8 @@ from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit
 from services.recovery.decisions.migrate import MIGRATE, begin_migration
 from services.recovery.decisions.migrate_answer import answer_of
-from services.recovery.domain.migration import MigrateWork, Migration, PastMigration
-from services.recovery.domain.migration_end import UNTOUCHED, Ended
+from services.recovery.domain.migration.migration import MigrateWork, Migration, PastMigration
+from services.recovery.domain.migration.migration_end import UNTOUCHED, Ended
 from services.recovery.domain.protection import Protection
 
 

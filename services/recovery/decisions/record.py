@@ -8,7 +8,7 @@ from contracts.recovery import RollbackDecided
 from contracts.scaling import ScalingDecided
 from contracts.state import read_record
 from services._chassis.transition import Decision, Emit, Index
-from services.recovery.domain.decision_record import MOST_KEPT, NewRecord
+from services.recovery.domain.outside.decision_record import MOST_KEPT, NewRecord
 
 
 def on_record(decision: Decision, record: NewRecord | None) -> Decision:

@@ -10,7 +10,7 @@ from contracts.prose import prose
 from contracts.recreation import RecreationFinished, RecreationStarted
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recreation import (
+from services.recovery.domain.recreation.recreation import (
     MAKING_TIME,
     MOST_PAST_RECREATIONS,
     PastRecreation,

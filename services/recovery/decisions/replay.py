@@ -6,9 +6,9 @@ from contracts.recovery import RollbackFinished, RollbackStarted, SnapshotCaptur
 from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.roll_back import OVERDUE, ROLL_BACK, overdue_timer
 from services.recovery.domain import arm as arming
-from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.rollback import roll_back as rolling
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import RecoveryOperation, RollbackWork
 
 

@@ -13,10 +13,10 @@ from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.decisions.arm import expiry_id
 from services.recovery.decisions.change import stop_change
 from services.recovery.decisions.helped import look_whether_it_helped
-from services.recovery.domain import roll_back as rolling
-from services.recovery.domain.known_version import Versions
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
-from services.recovery.domain.steps import Reached, steps_of
+from services.recovery.domain.rollback import roll_back as rolling
+from services.recovery.domain.rollback.steps import Reached, steps_of
+from services.recovery.domain.snapshots.known_version import Versions
 from services.recovery.domain.work import RecoveryOperation, RollbackWork
 
 ROLL_BACK = "rollback"

@@ -12,12 +12,12 @@ from contracts.recovery import ManualTrigger
 from contracts.scaling import ScalingDecided, ScalingStarted
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.decisions.record import on_record
-from services.recovery.domain.answer import Answer
-from services.recovery.domain.decision_record import record_once
+from services.recovery.domain.outside.answer import Answer
+from services.recovery.domain.outside.decision_record import record_once
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_plan import Planned, Wanted
-from services.recovery.domain.scale_work import ScaleWork, ScalingOperation
-from services.recovery.domain.scaling import (
+from services.recovery.domain.scaling.scale_plan import Planned, Wanted
+from services.recovery.domain.scaling.scale_work import ScaleWork, ScalingOperation
+from services.recovery.domain.scaling.scaling import (
     MOST_PAST_SCALINGS,
     EmergencyScaling,
     Measured,

@@ -9,13 +9,20 @@ from services._chassis.policies import Policies
 from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.scale import begin_scaling, decided_on, wanted_of, why_not_scale
-from services.recovery.domain.answer import Answer
-from services.recovery.domain.decision_record import record_once
-from services.recovery.domain.exhaustion import FINAL, Look, ResourceAlert, about_resources, before_looking, decide
+from services.recovery.domain.outside.answer import Answer
+from services.recovery.domain.outside.decision_record import record_once
 from services.recovery.domain.protection import MOST_RESOLVED, Protection
-from services.recovery.domain.scale_plan import Planned
-from services.recovery.domain.scale_work import LookWork
-from services.recovery.domain.scaling import EmergencyScaling, WhyScale, not_scaled
+from services.recovery.domain.scaling.exhaustion import (
+    FINAL,
+    Look,
+    ResourceAlert,
+    about_resources,
+    before_looking,
+    decide,
+)
+from services.recovery.domain.scaling.scale_plan import Planned
+from services.recovery.domain.scaling.scale_work import LookWork
+from services.recovery.domain.scaling.scaling import EmergencyScaling, WhyScale, not_scaled
 
 LOOK = "look-exhausted"
 """The kind of the job that looks whether resources are exhausted."""

@@ -12,12 +12,12 @@ from services._chassis.transition import Decision, Emit
 from services.recovery.decisions.drill import goes_first
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.roll_back import begin_rollback, rolled_back
-from services.recovery.domain import alert as alerts
-from services.recovery.domain import roll_back as rolling
-from services.recovery.domain.answer import Answer, Why, acted, declined
 from services.recovery.domain.arm import Refusal
-from services.recovery.domain.decision_record import About, decision_on, record_once
+from services.recovery.domain.outside import alert as alerts
+from services.recovery.domain.outside.answer import Answer, Why, acted, declined
+from services.recovery.domain.outside.decision_record import About, decision_on, record_once
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack
+from services.recovery.domain.rollback import roll_back as rolling
 
 
 def rollback_id(run_id: str) -> str:

@@ -10,11 +10,11 @@ from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.scale import decided_on, end_timer, of_scaling, over, past_of, timer_id
-from services.recovery.domain.answer import Answer
-from services.recovery.domain.decision_record import NewRecord, record_once
+from services.recovery.domain.outside.answer import Answer
+from services.recovery.domain.outside.decision_record import NewRecord, record_once
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.scale_work import ScaleWork, ScalingOperation
-from services.recovery.domain.scaling import EmergencyScaling, ScalingPlan, WhyScale
+from services.recovery.domain.scaling.scale_work import ScaleWork, ScalingOperation
+from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan, WhyScale
 
 UNSCALE = "unscale"
 """The kind of the job that restores what was set."""

@@ -7,8 +7,8 @@ from contracts.prose import Prose, prose
 from contracts.recovery import DriftObserved, ReadinessChanged
 from contracts.state import State
 from services._chassis.transition import Decision, Emit, Transition
-from services.recovery.domain.drift import Drift, DriftState
 from services.recovery.domain.readiness import Readiness
+from services.recovery.domain.snapshots.drift import Drift, DriftState
 
 WATCH = "watch-ways-back"
 """The kind of its job."""

@@ -8,8 +8,8 @@ from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm
+from services.recovery.domain.outside.remembered import Deployed
 from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, OurChange, Protection
-from services.recovery.domain.remembered import Deployed
 
 
 @dataclass(frozen=True, slots=True)

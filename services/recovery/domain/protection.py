@@ -10,12 +10,12 @@ from contracts.deployment import Rollback
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
-from services.recovery.domain.drill import Drill, KnownScore, PastDrill
-from services.recovery.domain.migration import Migration, PastMigration, SchemaChanged
-from services.recovery.domain.recreation import PastRecreation, Recreation
-from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
-from services.recovery.domain.scaling import EmergencyScaling, PastScaling
-from services.recovery.domain.snapshot_index import SnapshotIndex
+from services.recovery.domain.drill.drill import Drill, KnownScore, PastDrill
+from services.recovery.domain.migration.migration import Migration, PastMigration, SchemaChanged
+from services.recovery.domain.outside.remembered import Deployed, Firing, PastAlert, Settled, Unattended
+from services.recovery.domain.recreation.recreation import PastRecreation, Recreation
+from services.recovery.domain.scaling.scaling import EmergencyScaling, PastScaling
+from services.recovery.domain.snapshots.snapshot_index import SnapshotIndex
 
 MOST_FIRING = 200
 """How many firing alerts of a target are kept; beyond it the oldest are dropped."""

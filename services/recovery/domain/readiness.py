@@ -12,7 +12,7 @@ from contracts.prose import quote
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.arm import Refusal
 from services.recovery.domain.recovery_plans import Plan
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 
 SPOT_ALONE = "it would run on FARGATE_SPOT alone, so that nothing starts while there is no Spot capacity"
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.rollout_pace import RolloutPace, duration
-from services.recovery.domain.drill import PastDrill
-from services.recovery.domain.drill_findings import costs, exact
+from services.recovery.domain.drill.drill import PastDrill
+from services.recovery.domain.drill.drill_findings import costs, exact
 from services.recovery.domain.protection import PastRollback
-from services.recovery.domain.scaling import Measured
+from services.recovery.domain.scaling.scaling import Measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from contracts.state import State
 from contracts.topics import Party
 from services.recovery.domain.ecs_service import Baseline
 from services.recovery.domain.protection import OurChange, RollingBack
-from services.recovery.domain.snapshot import Purpose
-from services.recovery.domain.steps import Reached, Step, steps_of
+from services.recovery.domain.rollback.steps import Reached, Step, steps_of
+from services.recovery.domain.snapshots.snapshot import Purpose
 
 ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
 """The actors of what no person asked for."""

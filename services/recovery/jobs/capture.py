@@ -21,11 +21,11 @@ from services._chassis.transition import Decision, Emit, Job, Transition, decide
 from services.recovery.decisions.capture import PURGE
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import primary_of
-from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.retention import keep, needed
-from services.recovery.domain.snapshot import Snapshot, why_not_kept
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
+from services.recovery.domain.snapshots.retention import keep, needed
+from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import CaptureWork, PurgeWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots, Surroundings
 

@@ -20,7 +20,6 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Transition
 from services.recovery.domain import arm as arming
 from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
-from services.recovery.domain.content import Content
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scope import (
@@ -31,6 +30,7 @@ from services.recovery.domain.scope import (
     tag_to_look_up,
     version_of,
 )
+from services.recovery.domain.snapshots.content import Content
 from services.recovery.domain.work import ChangeWork
 from services.recovery.ports import Ecs, Images
 

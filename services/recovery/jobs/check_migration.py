@@ -14,8 +14,8 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
-from services.recovery.domain.migration import Migration
-from services.recovery.domain.migration_gates import gates_of
+from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration_gates import gates_of
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.ports import Ecs
 from services.recovery.prepare import MigrationPlanner

@@ -19,19 +19,19 @@ from services._chassis.transition import Transition
 from services.recovery.assess import SAFETY_SECONDS
 from services.recovery.decisions.consider import considered, policy_of
 from services.recovery.domain.change import Body
-from services.recovery.domain.content import Content
-from services.recovery.domain.course import Course, Revision, course_of, revisions_of
 from services.recovery.domain.ecs_service import Baseline, ecs_does
-from services.recovery.domain.live import NOTHING, Live, Seen
-from services.recovery.domain.outside import why_not_live, without_looking
-from services.recovery.domain.proof import Unproven
+from services.recovery.domain.outside.course import Course, Revision, course_of, revisions_of
+from services.recovery.domain.outside.live import NOTHING, Live, Seen
+from services.recovery.domain.outside.outside import why_not_live, without_looking
+from services.recovery.domain.outside.signs import Signs, in_trouble
+from services.recovery.domain.outside.way_back import Candidate, Evidence, candidate_of, worth_comparing
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Room, judge
-from services.recovery.domain.scale_plan import RECENT_SECONDS
-from services.recovery.domain.signs import Signs, in_trouble
-from services.recovery.domain.snapshot import Snapshot, why_not_kept
-from services.recovery.domain.snapshot_index import SnapshotEntry
-from services.recovery.domain.way_back import Candidate, Evidence, candidate_of, worth_comparing
+from services.recovery.domain.scaling.scale_plan import RECENT_SECONDS
+from services.recovery.domain.snapshots.content import Content
+from services.recovery.domain.snapshots.proof import Unproven
+from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import ConsiderWork
 from services.recovery.ports import Ecs, Needs, Snapshots
 

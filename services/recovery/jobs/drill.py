@@ -14,13 +14,13 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.drill import failed, measured, note, note_plan, refused, stopped
 from services.recovery.domain.change import Body
-from services.recovery.domain.drill import Drill
-from services.recovery.domain.drill_plan import lost_configuration, sentence_of, why_not_again
-from services.recovery.domain.drill_work import DrillWork
+from services.recovery.domain.drill.drill import Drill
+from services.recovery.domain.drill.drill_plan import lost_configuration, sentence_of, why_not_again
+from services.recovery.domain.drill.drill_work import DrillWork
 from services.recovery.domain.ecs_service import Baseline, ecs_does, live_deployment
-from services.recovery.domain.observed import Observed
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.roll_back import POLL_SECONDS, SEEN_SECONDS
+from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.roll_back import POLL_SECONDS, SEEN_SECONDS
 from services.recovery.examine import DrillExaminer
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.observe import running_of

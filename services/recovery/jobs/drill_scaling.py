@@ -11,12 +11,12 @@ from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.drill import both, measured, note, note_plan, of_drill, refused, stopped
 from services.recovery.decisions.scale import begin_scaling
 from services.recovery.decisions.unscale import begin_restoring
-from services.recovery.domain.drill import Drill
-from services.recovery.domain.drill_plan import least_scaling, scaling_sentence_of
-from services.recovery.domain.drill_work import DrillWork
+from services.recovery.domain.drill.drill import Drill
+from services.recovery.domain.drill.drill_plan import least_scaling, scaling_sentence_of
+from services.recovery.domain.drill.drill_work import DrillWork
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.scale_plan import Planned
-from services.recovery.domain.scaling import EmergencyScaling, ScalingPlan
+from services.recovery.domain.scaling.scale_plan import Planned
+from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan
 from services.recovery.examine import ScalingExaminer
 from services.recovery.ports import Balancers, Ecs
 

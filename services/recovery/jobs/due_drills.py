@@ -15,8 +15,8 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition, decided
 from services.recovery.decisions.drill import LOOKS, begin_drill
-from services.recovery.domain.drill import Drill
-from services.recovery.domain.drill_plan import due, why_not_now, within
+from services.recovery.domain.drill.drill import Drill
+from services.recovery.domain.drill.drill_plan import due, why_not_now, within
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.ports import Snapshots
 

@@ -5,10 +5,10 @@ from typing import Any
 from contracts.base import Target
 from services._aws.errors import AwsError
 from services.recovery.domain.change import Body
-from services.recovery.domain.course import settings_to_undo
+from services.recovery.domain.outside.course import settings_to_undo
 from services.recovery.domain.protection import RollingBack
-from services.recovery.domain.roll_back import restores_all
-from services.recovery.domain.snapshot import Snapshot, differences, version_alone
+from services.recovery.domain.rollback.roll_back import restores_all
+from services.recovery.domain.snapshots.snapshot import Snapshot, differences, version_alone
 from services.recovery.ports import Ecs
 
 

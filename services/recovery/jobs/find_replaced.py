@@ -8,8 +8,8 @@ from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
-from services.recovery.domain.known_version import asked_version, version_of
 from services.recovery.domain.protection import OurChange
+from services.recovery.domain.snapshots.known_version import asked_version, version_of
 from services.recovery.domain.work import RollbackProgress
 from services.recovery.ports import Ecs
 

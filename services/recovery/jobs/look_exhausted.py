@@ -10,9 +10,9 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition
 from services.recovery.decisions.scale_by_itself import NOT_LOOKED, looked, needs_a_look, whole_policy_of
-from services.recovery.domain.exhaustion import Look, why_not_exhausted
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_work import LookWork
+from services.recovery.domain.scaling.exhaustion import Look, why_not_exhausted
+from services.recovery.domain.scaling.scale_work import LookWork
 from services.recovery.examine import ScalingExaminer
 
 

@@ -14,9 +14,9 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.migrate import end_migration, note, note_plan, over_time
 from services.recovery.domain.change import content_hash
-from services.recovery.domain.log_secrets import secrets_in
-from services.recovery.domain.migration import MigrateWork, Migration, MigrationPlan, OneOff
-from services.recovery.domain.migration_end import (
+from services.recovery.domain.migration.log_secrets import secrets_in
+from services.recovery.domain.migration.migration import MigrateWork, Migration, MigrationPlan, OneOff
+from services.recovery.domain.migration.migration_end import (
     MOST_LINES,
     Ended,
     Task,
@@ -26,7 +26,7 @@ from services.recovery.domain.migration_end import (
     not_known,
     shown,
 )
-from services.recovery.domain.migration_plan import NotPrepared, Prepared
+from services.recovery.domain.migration.migration_plan import NotPrepared, Prepared
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.ports import Ecs, NotPlaced, OneOffTasks
 from services.recovery.prepare import MigrationPlanner

@@ -13,11 +13,11 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.recreate import deadline, end, note
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recreate_parts import Kind, Part, new_names
-from services.recovery.domain.recreate_plan import Found, parts_of, rules_of_others
-from services.recovery.domain.recreation import Recreation, RecreationWork
-from services.recovery.domain.scale_plan import unplaced
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.recreation.recreate_parts import Kind, Part, new_names
+from services.recovery.domain.recreation.recreate_plan import Found, parts_of, rules_of_others
+from services.recovery.domain.recreation.recreation import Recreation, RecreationWork
+from services.recovery.domain.scaling.scale_plan import unplaced
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.ports import Balancers, Ecs
 from services.recovery.recreate import Recreate
 

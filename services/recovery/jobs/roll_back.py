@@ -16,11 +16,9 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, note_step, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
-from services.recovery.domain.known_version import Versions, exchanged
-from services.recovery.domain.observed import Observed
-from services.recovery.domain.proof import Proof, Unproven
 from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
-from services.recovery.domain.roll_back import (
+from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.roll_back import (
     POLL_SECONDS,
     Done,
     Failed,
@@ -33,8 +31,10 @@ from services.recovery.domain.roll_back import (
     next_move,
     restores_all,
 )
-from services.recovery.domain.snapshot import Snapshot, by_hand, update_parameters
-from services.recovery.domain.steps import Reached
+from services.recovery.domain.rollback.steps import Reached
+from services.recovery.domain.snapshots.known_version import Versions, exchanged
+from services.recovery.domain.snapshots.proof import Proof, Unproven
+from services.recovery.domain.snapshots.snapshot import Snapshot, by_hand, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_changes import changes_back
 from services.recovery.jobs.find_replaced import find_replaced

@@ -15,10 +15,10 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions.scale import end_raising, note, note_plan, refuse, wanted_of
 from services.recovery.decisions.unscale import give_up
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_moves import raise_count, raise_limits
-from services.recovery.domain.scale_plan import Planned, plan_scaling, unplaced
-from services.recovery.domain.scale_work import ScaleWork
-from services.recovery.domain.scaling import EmergencyScaling, Measured, ScalingPlan, WhyScale, not_scaled
+from services.recovery.domain.scaling.scale_moves import raise_count, raise_limits
+from services.recovery.domain.scaling.scale_plan import Planned, plan_scaling, unplaced
+from services.recovery.domain.scaling.scale_work import ScaleWork
+from services.recovery.domain.scaling.scaling import EmergencyScaling, Measured, ScalingPlan, WhyScale, not_scaled
 from services.recovery.examine import ScalingExaminer
 from services.recovery.ports import Autoscaling, Ecs
 

@@ -20,10 +20,10 @@ from services._chassis.readiness import Readiness
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Job, Transition, decided
 from services.recovery.decisions.capture import PURGE, TEND
-from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.retention import keep, left_over, needed
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
+from services.recovery.domain.snapshots.retention import keep, left_over, needed
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import PurgeWork
 from services.recovery.ports import Snapshots
 

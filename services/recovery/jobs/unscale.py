@@ -12,9 +12,9 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions.scale import note
 from services.recovery.decisions.unscale import again, restored
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_moves import restore_count, restore_limits
-from services.recovery.domain.scale_work import ScaleWork
-from services.recovery.domain.scaling import EmergencyScaling, ScalingPlan
+from services.recovery.domain.scaling.scale_moves import restore_count, restore_limits
+from services.recovery.domain.scaling.scale_work import ScaleWork
+from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan
 from services.recovery.ports import Autoscaling, Ecs
 
 

@@ -39,17 +39,17 @@ from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.assess import Assess
 from services.recovery.domain.change import Body
-from services.recovery.domain.course import DEPLOYED_SETTINGS
-from services.recovery.domain.load import Load
-from services.recovery.domain.migration import LogPlace, OneOff
-from services.recovery.domain.migration_end import Container, Task
-from services.recovery.domain.observed import Targets
-from services.recovery.domain.proof import StoredObject
+from services.recovery.domain.migration.migration import LogPlace, OneOff
+from services.recovery.domain.migration.migration_end import Container, Task
+from services.recovery.domain.outside.course import DEPLOYED_SETTINGS
+from services.recovery.domain.outside.signs import ServiceTask
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
-from services.recovery.domain.signs import ServiceTask
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.rollback.observed import Targets
+from services.recovery.domain.scaling.load import Load
+from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.snapshots.proof import StoredObject
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.examine import DrillExaminer, ScalingExaminer
 from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect

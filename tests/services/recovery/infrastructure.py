@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from contracts.base import Target
 from services._aws.errors import AwsError
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.recreate_parts import Kind, Part
-from services.recovery.domain.recreate_plan import Found
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.recreation.recreate_parts import Kind, Part
+from services.recovery.domain.recreation.recreate_plan import Found
+from services.recovery.domain.snapshots.snapshot import Snapshot
 
 HAS_ID = frozenset({Kind.SECURITY_GROUP, Kind.TARGET_GROUP, Kind.LISTENER, Kind.LISTENER_RULE, Kind.SCALING_POLICY})
 

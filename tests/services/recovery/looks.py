@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 
 from contracts.rollout_pace import LEAST_SILENCE, RolloutPace
-from services.recovery.domain.observed import Observed, Targets
-from services.recovery.domain.roll_back import MOST_RESTORES, Plan
+from services.recovery.domain.rollback.observed import Observed, Targets
+from services.recovery.domain.rollback.roll_back import MOST_RESTORES, Plan
 
 _SECONDS = st.floats(0, 2 * LEAST_SILENCE)
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from services.recovery.domain.recreate_parts import Part
-from services.recovery.domain.recreate_plan import Found, RecreationPlan, Seen, parts_of, plan_recreation
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_plan import Found, RecreationPlan, Seen, parts_of, plan_recreation
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from tests.services.recovery.harness import TARGET
 
 NOW = datetime(2026, 1, 12, 15, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 
 from contracts.base import Target
 from contracts.monitor import CriticalAlert
-from services.recovery.domain.alert import judged_by_a_run, why_not_while_armed
+from services.recovery.domain.outside.alert import judged_by_a_run, why_not_while_armed
 from services.recovery.domain.protection import Armed, OurChange, Protection
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 ARMED_AT = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
-from services.recovery.domain.proof import StoredObject
+from services.recovery.domain.snapshots.proof import StoredObject
 from services.recovery.settings import Settings
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster="c", service="s")

@@ -24,7 +24,7 @@ from contracts.recovery import (
 from contracts.results import ArmedOutput, ChangeOutput, DisarmOutput, StepFinished, StepProgressed
 from services._aws.errors import AwsError
 from services.recovery.decisions.roll_back import end_rollback
-from services.recovery.domain.roll_back import Done
+from services.recovery.domain.rollback.roll_back import Done
 from services.recovery.domain.work import RollbackWork
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, ROLL_SECONDS, SECRET, TARGET, Recovery, Work
 

@@ -9,7 +9,7 @@ from contracts.monitor import CriticalAlert
 from contracts.recovery import AlertTrigger, ManualTrigger, Trigger
 from services._chassis.transition import Decision, Transition
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scaling import EmergencyScaling
 from tests.services.recovery.harness import TARGET, Recovery
 from tests.services.recovery.test_recovery_outside import MINUTES, alert, deploys, hears, succeeded, told
 

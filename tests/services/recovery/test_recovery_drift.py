@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from contracts.recovery import Arm, DriftObserved
 from services._aws.errors import AwsError
 from services._chassis.reasons import Impossible
-from services.recovery.domain.canonical import canonical
-from services.recovery.domain.comparable import Side
-from services.recovery.domain.compare import compare_snapshots, drift_of
-from services.recovery.domain.drift import DriftState, last_good
+from services.recovery.domain.outside.remembered import Settled
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.remembered import Settled
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.canonical import canonical
+from services.recovery.domain.snapshots.comparable import Side
+from services.recovery.domain.snapshots.compare import compare_snapshots, drift_of
+from services.recovery.domain.snapshots.drift import DriftState, last_good
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from tests.services.recovery.harness import ARN, BAD, SECRET, START, TARGET, Recovery
 
 GROUP, OTHER_GROUP = (

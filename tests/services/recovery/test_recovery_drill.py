@@ -23,9 +23,9 @@ from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.drill import begin_drill
-from services.recovery.domain import alert as alerts
-from services.recovery.domain.drill import Drill, PastDrill
-from services.recovery.domain.drill_plan import due, moves, within
+from services.recovery.domain.drill.drill import Drill, PastDrill
+from services.recovery.domain.drill.drill_plan import due, moves, within
+from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.drill_api import DrillEndpoints, add_drill_routes
 from services.recovery.jobs.due_drills import DueDrillsJob

@@ -7,8 +7,8 @@ import pytest
 
 from contracts.drills import DrillFinished, DrillStarted
 from contracts.scaling import ScalingFinished, ScalingStarted
-from services.recovery.domain.observed import Targets
-from services.recovery.domain.scale_plan import Autoscaler
+from services.recovery.domain.rollback.observed import Targets
+from services.recovery.domain.scaling.scale_plan import Autoscaler
 from tests.services.recovery.harness import Crash, Recovery
 from tests.services.recovery.test_recovery_drill import HERE, ask, policy, recovery, scored, web
 

@@ -6,10 +6,10 @@ import pytest
 
 from contracts.policy import ChangeScope
 from contracts.recovery import ManualTrigger
-from services.recovery.domain.encryption import encryption_of
-from services.recovery.domain.migration import Migration
-from services.recovery.domain.migration_end import explained
-from services.recovery.domain.migration_plan import NotPrepared, Prepared, Seen, ServiceFacts, plan_migration
+from services.recovery.domain.migration.encryption import encryption_of
+from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration_end import explained
+from services.recovery.domain.migration.migration_plan import NotPrepared, Prepared, Seen, ServiceFacts, plan_migration
 from tests.services.recovery.harness import GOOD, OTHER, START
 
 PASSWORD = "correct-horse-battery"

@@ -32,7 +32,7 @@ from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.app import bucket_of, create_app
 from services.recovery.decisions.scale import begin_scaling
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scaling import EmergencyScaling
 from services.recovery.settings import Settings
 from tests.kit import FakeStore, HeldJob, WorldClock
 from tests.services.recovery.harness import Work

@@ -22,7 +22,7 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.recovery.decisions.consider import AGAIN
 from services.recovery.decisions.record import decision_key
-from services.recovery.domain.pause import PAUSE
+from services.recovery.domain.outside.pause import PAUSE
 from services.recovery.domain.protection import Protection, key_of
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 

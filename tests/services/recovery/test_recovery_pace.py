@@ -12,8 +12,8 @@ from contracts.results import StepProgressed
 from contracts.rollout_pace import LEAST_SILENCE, RolloutPace
 from services._aws.errors import AwsError
 from services.recovery.decisions.roll_back import OVERDUE_MARGIN
-from services.recovery.domain.observed import Observed, Targets
-from services.recovery.domain.roll_back import Done, Plan, Wait, next_move
+from services.recovery.domain.rollback.observed import Observed, Targets
+from services.recovery.domain.rollback.roll_back import Done, Plan, Wait, next_move
 from services.recovery.domain.work import RollbackProgress
 from tests.services.recovery.harness import ARN, ROLL_SECONDS, TARGET, Recovery
 

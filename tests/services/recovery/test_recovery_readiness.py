@@ -12,8 +12,8 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.recovery.domain.readiness import Need, Readiness, Room, WayBack, judge, view
 from services.recovery.domain.recovery_plans import plans
-from services.recovery.domain.scaling import Measured
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.scaling.scaling import Measured
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from tests.services.recovery.harness import ARN, OTHER, START, TARGET, Recovery
 
 ROOM = Room(RolloutPace(tasks=4))

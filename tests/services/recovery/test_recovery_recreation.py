@@ -18,12 +18,12 @@ from services._chassis.targets import Targets as InPaths
 from services._chassis.transition import Timer, Transition
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.decisions.recreate import PlanDecision, approve, ask
-from services.recovery.domain.observed import Targets
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.recreate_parts import Kind
-from services.recovery.domain.recreate_plan import Found, parts_of
-from services.recovery.domain.recreation import APPROVAL_TIME, Recreation
+from services.recovery.domain.recreation.recreate_parts import Kind
+from services.recovery.domain.recreation.recreate_plan import Found, parts_of
+from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
+from services.recovery.domain.rollback.observed import Targets
 from services.recovery.jobs.recreate import SEVERAL_CALLS, RecreateJob
 from services.recovery.recreation_api import RecreationEndpoints, add_recreation_routes
 from tests.kit import JSON

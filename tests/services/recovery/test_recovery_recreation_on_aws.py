@@ -20,9 +20,9 @@ from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.app import bucket_of
 from services.recovery.decisions.recreate import RECREATE, PlanDecision, approve, ask
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recreate_plan import RecreationPlan
-from services.recovery.domain.recreation import APPROVAL_TIME, Recreation
-from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.recreation.recreate_plan import RecreationPlan
+from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
+from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.recreate import Recreate
 from services.recovery.settings import Settings
 from tests.services.recovery.harness import Work

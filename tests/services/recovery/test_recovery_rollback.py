@@ -8,8 +8,16 @@ from contracts.recovery import RollBack, RollbackFinished
 from contracts.results import StepProgressed
 from services._aws.errors import AwsError
 from services.recovery.domain.change import Body
-from services.recovery.domain.observed import Observed
-from services.recovery.domain.roll_back import MOST_RESTORES, Done, Failed, Plan, Restore, Superseded, next_move
+from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.roll_back import (
+    MOST_RESTORES,
+    Done,
+    Failed,
+    Plan,
+    Restore,
+    Superseded,
+    next_move,
+)
 from services.recovery.jobs.roll_back import REFUSED_SECONDS
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 from tests.services.recovery.looks import LOOKS, PLANS

@@ -19,8 +19,8 @@ from services._chassis.transition import Transition
 from services.recovery.decisions.scale import begin_scaling
 from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.scaling.scaling import EmergencyScaling
 from tests.services.recovery.harness import BAD, SETTLE, START, TARGET, Crash, Recovery
 
 HERE = "CourtCaseCluster/BackendService"

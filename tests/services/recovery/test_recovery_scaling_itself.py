@@ -14,12 +14,12 @@ from contracts.recovery import Disarm, ManualTrigger, RollbackStarted
 from contracts.scaling import ScalingDecided, ScalingFinished, ScalingStarted
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
-from services.recovery.domain import alert as alerts
-from services.recovery.domain.exhaustion import ResourceAlert
+from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import key_of
-from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
-from services.recovery.domain.scale_work import LookWork
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.scaling.exhaustion import ResourceAlert
+from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.scaling.scale_work import LookWork
+from services.recovery.domain.scaling.scaling import EmergencyScaling
 from tests.services.recovery.harness import TARGET, Recovery, Use
 
 RULES = (

@@ -10,10 +10,10 @@ from contracts.monitor import CriticalAlert
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
 from contracts.recovery import RollbackStarted
+from services.recovery.domain.outside.remembered import Firing
+from services.recovery.domain.outside.signs import ServiceTask
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.remembered import Firing
-from services.recovery.domain.signs import ServiceTask
 from tests.services.recovery.harness import ARN, TARGET, Recovery
 from tests.services.recovery.test_recovery_outside import (
     MINUTES,

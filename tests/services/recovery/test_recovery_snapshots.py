@@ -13,10 +13,10 @@ from contracts.deployment import Cause
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from services._aws.errors import AwsError
 from services.recovery.domain.change import content_hash, matches_change, pinned, registrable, with_images
-from services.recovery.domain.retention import keep
-from services.recovery.domain.show import scrub, view
-from services.recovery.domain.snapshot import Snapshot, new_id
-from services.recovery.domain.snapshot_index import SnapshotEntry
+from services.recovery.domain.snapshots.retention import keep
+from services.recovery.domain.snapshots.show import scrub, view
+from services.recovery.domain.snapshots.snapshot import Snapshot, new_id
+from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
 
 DEFAULTS = policy.Recovery()

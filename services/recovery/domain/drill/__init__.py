@@ -1,0 +1,1 @@
+"""Drills: what is practised, when, and how long it took."""

@@ -1,0 +1,1 @@
+"""Database migrations in one task of their own."""

@@ -1,0 +1,1 @@
+"""Whether an alert outside a run takes a young deployment back."""

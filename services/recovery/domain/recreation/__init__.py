@@ -1,0 +1,1 @@
+"""Making again what of a service is gone."""

@@ -1,0 +1,264 @@
+"""What of a service is there, what is missing, and what would be made again: a plan that a person approves."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.recreate_entrance import forwarded_to, fronts, target_groups
+from services.recovery.domain.recreation.recreate_parts import (
+    FRONTS,
+    Kind,
+    Part,
+    differing,
+    log_groups,
+    new_names,
+    security_groups,
+    task_definition,
+)
+from services.recovery.domain.recreation.recreate_service import alarms, dashboards, scaling, service
+from services.recovery.domain.snapshots.snapshot import Snapshot
+
+State = Literal["there", "differs", "missing", "unknown"]
+_HELD = {
+    "log_groups": "the retention and the keys of its log groups",
+    "alarms": "its alarms",
+    "dashboards": "its dashboard",
+    "referring_groups": "which other security groups let its tasks in",
+    "target_groups": "its target groups",
+    "security_groups": "its security groups",
+    "scalable_targets": "what scales it",
+}
+"""Part of a snapshot's surroundings → what is not known without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is there under the name of a part."""
+
+    id: str = ""
+    """Its id or ARN now; empty where nothing names it."""
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Its settings, named as in the part's own body."""
+    anew: str = ""
+    """Why it is made although something is there under its name: a clause that follows the part's name."""
+    in_the_way: str = ""
+    """Why the part cannot be made although it is missing, a clause: somebody else has taken its place."""
+    balanced: bool = False
+    """Whether a load balancer sends requests to it; False for all but target groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """It could not be looked at."""
+
+    why: str
+
+
+Seen = Found | Unread | None
+"""What a look at a part has found; None: it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One part in the plan."""
+
+    part: Part
+    state: State
+    sentence: str
+
+    @property
+    def made(self) -> bool:
+        return self.state == "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class RecreationPlan:
+    lines: tuple[Line, ...]
+    """In the order in which parts are made."""
+    blocked: tuple[str, ...]
+    """Why the service could not run although all of it were made: a sentence for each reason, with what to do."""
+    warnings: tuple[str, ...]
+    by_hand: tuple[str, ...]
+    """What others have to do afterwards: Surefoot changes nothing that belongs to them."""
+    digest: str
+    tasks: int | None
+    """How many tasks are wanted; None for a DAEMON, of which ECS runs one on each instance."""
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """Return the keys of the parts that would be made, in order."""
+        return tuple(line.part.key for line in self.lines if line.made)
+
+    @property
+    def sentence(self) -> str:
+        missing = [line for line in self.lines if line.made]
+        if self.blocked:
+            return f"It cannot be made again yet: {' '.join(self.blocked)}"
+        if not missing:
+            return "Nothing of the service is missing."
+        return f"{len(missing)} of {len(self.lines)} parts are missing and would be made, in this order."
+
+
+def parts_of(snapshot: Snapshot, now: datetime, count: int | None = None) -> tuple[Part, ...]:
+    """Return everything of a service that its snapshot holds, in the order in which it is made.
+
+    ``count``: how many tasks are wanted; None: as many as when the snapshot was taken.
+    """
+    return (
+        *log_groups(snapshot),
+        *security_groups(snapshot),
+        *target_groups(snapshot),
+        *fronts(snapshot),
+        task_definition(snapshot),
+        *alarms(snapshot, after_scaling=False),
+        service(snapshot, count),
+        *scaling(snapshot, now),
+        *alarms(snapshot, after_scaling=True),
+        *dashboards(snapshot),
+    )
+
+
+def plan_recreation(
+    snapshot: Snapshot, parts: Sequence[Part], seen: Mapping[str, Seen], needs: Sequence[Need]
+) -> RecreationPlan:
+    """Return the plan. ``seen``: key of each part → what is there; ``needs``: what is not made, and must be there."""
+    lines = tuple(_line(part, seen[part.key]) for part in parts)
+    wanted = next(line.part.body.get("desiredCount") for line in lines if line.part.kind is Kind.SERVICE)
+    return RecreationPlan(
+        lines,
+        blocked=tuple(dict.fromkeys(_blocked(lines, seen, needs))),
+        warnings=tuple(dict.fromkeys(_warnings(snapshot, lines, needs))),
+        by_hand=tuple(rules_of_others(snapshot, {line.part.ref for line in lines if line.made}, {})),
+        digest=_digest(snapshot, lines),
+        tasks=None if wanted is None else int(wanted),
+    )
+
+
+def ids_found(parts: Sequence[Part], seen: Mapping[str, Seen]) -> dict[str, str]:
+    """Return what stands for what: ids and ARNs of the snapshot → those of what is there now."""
+    names: dict[str, str] = {}
+    for part in parts:
+        found = seen.get(part.key)
+        if isinstance(found, Found):
+            names |= new_names(part.ref, found.id)
+    return names
+
+
+def _line(part: Part, seen: Seen) -> Line:
+    if isinstance(seen, Unread):
+        return Line(part, "unknown", f"Whether {part.called} is there is not known: {seen.why}.")
+    if seen is None or seen.in_the_way:
+        return Line(part, "missing", f"{_capital(part.called)} is missing.")
+    if seen.anew:
+        return Line(part, "missing", f"{_capital(part.called)} {seen.anew}.")
+    others = differing(part, seen.body)
+    if others:
+        named = ", ".join(others)
+        return Line(part, "differs", f"{_capital(part.called)} is there with another {named}; it is left as it is.")
+    return Line(part, "there", f"{_capital(part.called)} is there.")
+
+
+def _blocked(lines: Sequence[Line], seen: Mapping[str, Seen], needs: Sequence[Need]) -> Iterator[str]:
+    if not any(line.made for line in lines):
+        return
+    for need in needs:
+        if need.there is False:
+            yield f"{_capital(need.what)} is not there: {_remedy(need.what)}"
+    for line in lines:
+        found = seen[line.part.key]
+        if line.made and line.part.cannot:
+            yield f"{_capital(line.part.called)} cannot be made: {line.part.cannot}."
+        if isinstance(found, Found) and found.in_the_way:
+            yield f"{_capital(line.part.called)} cannot be made: {found.in_the_way}."
+        if line.state == "unknown":
+            yield f"{line.sentence} Let recovery's role look at it (surefoot iam)."
+    yield from _without_a_way(lines, seen)
+
+
+def _without_a_way(lines: Sequence[Line], seen: Mapping[str, Seen]) -> Iterator[str]:
+    """Yield a sentence for each target group to which no listener would send requests: ECS takes no such service."""
+    served = {arn for line in lines if line.part.kind in FRONTS for arn in _serves(line, seen[line.part.key])}
+    for line in lines:
+        found = seen[line.part.key]
+        if line.part.kind is not Kind.TARGET_GROUP or (isinstance(found, Found) and found.balanced):
+            continue
+        if not served & {line.part.ref, found.id if isinstance(found, Found) else line.part.ref}:
+            yield (
+                f"No listener would send requests to {line.part.called}, and ECS takes no service behind such a group: "
+                "let a listener or a rule of the load balancer forward to it, and ask again."
+            )
+
+
+def _serves(line: Line, found: Seen) -> tuple[str, ...]:
+    """Return the target groups to which a listener or a rule sends requests, or will once it is made."""
+    body = line.part.body if line.made or not isinstance(found, Found) else {**line.part.body, **found.body}
+    return forwarded_to(body.get("DefaultActions") or body.get("Actions") or ())
+
+
+def _warnings(snapshot: Snapshot, lines: Sequence[Line], needs: Sequence[Need]) -> Iterator[str]:
+    for need in needs:
+        if need.there is None:
+            yield f"Whether {need.what} is there is not known: {need.why}."
+    gaps = [what for name, what in _HELD.items() if name not in snapshot.surroundings and _expects(snapshot, name)]
+    if gaps:
+        yield f"The snapshot does not hold {'; '.join(gaps)}: an earlier version took it, or they could not be read."
+    for line in lines:
+        if line.state == "differs":
+            yield line.sentence
+    if any(line.part.kind is Kind.LISTENER and line.made and line.part.body.get("Certificates") for line in lines):
+        yield "Of a listener's certificates the snapshot has the first alone: add others by hand."
+    if any(line.part.kind is Kind.TARGET_GROUP and line.made for line in lines):
+        yield "The tags of target groups, listeners, rules and alarms are not in the snapshot."
+
+
+def _expects(snapshot: Snapshot, name: str) -> bool:
+    """Return whether a service of this kind has such a part at all."""
+    if name == "target_groups":
+        return bool(snapshot.service.get("loadBalancers"))
+    if name in {"security_groups", "referring_groups"}:
+        return bool(snapshot.service.get("networkConfiguration"))
+    return True
+
+
+def rules_of_others(snapshot: Snapshot, gone: set[str], ids: Mapping[str, str]) -> Iterator[str]:
+    """Yield a command for each rule by which another group let in one that is made anew, under its new id.
+
+    ``gone``: the ids of the groups that are made; ``ids``: the new ones, as far as they are known.
+    """
+    for group in snapshot.surroundings.get("referring_groups", ()):
+        for permission in group.get("IpPermissions", ()):
+            for pair in permission.get("UserIdGroupPairs", ()):
+                if pair.get("GroupId") in gone:
+                    new = ids.get(pair["GroupId"], f"NEW-ID-OF-{pair['GroupId']}")
+                    ports = "".join(
+                        f",{name}={permission[name]}" for name in ("FromPort", "ToPort") if name in permission
+                    )
+                    rule = f"IpProtocol={permission['IpProtocol']}{ports},UserIdGroupPairs=[{{GroupId={new}}}]"
+                    yield (
+                        f"aws ec2 authorize-security-group-ingress --region {snapshot.target.region} "
+                        f"--group-id {group['GroupId']} --ip-permissions '{rule}'"
+                    )
+
+
+def _remedy(what: str) -> str:
+    """Return what to do about something that is not made again, as the end of a sentence."""
+    if what.startswith(("the cluster", "the load balancer", "the network", "the listener")):
+        return "make it first, as your infrastructure code has it, under the same name, and ask again."
+    if what.startswith("the image"):
+        return "push it again, or name a snapshot whose image is there."
+    return "make it first, and ask again."
+
+
+def _digest(snapshot: Snapshot, lines: Sequence[Line]) -> str:
+    """Return the digest that an approval is bound to: the snapshot, and exactly what is made and what is left."""
+    facts = [[line.part.key, line.state, line.part.fingerprint] for line in lines]
+    text = json.dumps([str(snapshot.target), snapshot.snapshot_id, facts])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""How a rollback goes on, and what it shows."""

@@ -1,0 +1,1 @@
+"""Emergency scaling: when, by how much, and how it is restored."""
