@@ -45,15 +45,15 @@ OPERATIONS: dict[str, Operation] = {
     "ec2:DescribeSubnets": _at(_B, _A, optional=("tagSet", "availableIpAddressCount")),
     "ecr:BatchGetImage": _at(_B, _R, optional=("imageManifestMediaType",)),
     "ecs:DescribeServiceDeployments": _at(_R, optional=_DEPLOYMENT),
-    "ecs:DescribeServiceRevisions": _at(_B, _A, optional=("createdAt", "containerImages")),
+    "ecs:DescribeServiceRevisions": _at(_B, _A, _R, optional=("createdAt", "containerImages")),
     "ecs:DescribeServices": _at(
         _B, _A, _R, optional=("createdAt", "updatedAt", "events", "rolloutStateReason", "failedTasks", "tags")
     ),
     "ecs:DescribeTaskDefinition": _at(_B, _A, _R, optional=_TASK_DEFINITION),
-    "ecs:DescribeTasks": _at(_B, _A, optional=("createdAt", "startedAt", "stoppedReason", "healthStatus")),
+    "ecs:DescribeTasks": _at(_B, _A, _R, optional=("createdAt", "startedAt", "stoppedReason", "healthStatus")),
     "ecs:ListServiceDeployments": _at(_B, _A, _R, optional=_DEPLOYMENT),
     "ecs:ListTaskDefinitions": _at(_B),
-    "ecs:ListTasks": _at(_B, _A),
+    "ecs:ListTasks": _at(_B, _A, _R),
     "ecs:RegisterTaskDefinition": _at(_B, optional=_TASK_DEFINITION),
     "ecs:UpdateService": _at(_B, _R, optional=("createdAt", "events", "deployments")),
     "elasticloadbalancing:DescribeListeners": _at(_B, _A, optional=("Certificates", "SslPolicy")),

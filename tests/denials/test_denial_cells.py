@@ -49,7 +49,7 @@ def test_a_name_is_a_cell_that_can_be_played(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "ecs:ListTasks deny rollback errors-50",
+        "logs:DescribeLogGroups deny rollback errors-50",
         "ecs:UpdateService deny rollback healthy",
         "s3:GetObject omit always healthy",
         "monitoring:PutDashboard deny after healthy",
