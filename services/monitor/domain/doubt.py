@@ -15,6 +15,7 @@ from services.monitor.domain.metrics import MINUTE, Readings, minutes_before
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import Rule, RuleState
 from services.monitor.domain.service_alarms import ServiceAlarms
+from services.monitor.domain.trouble import Troubles
 
 DAY = 86_400.0
 DAYS_BEFORE = (1, 7)
@@ -30,6 +31,8 @@ BUSIER = 1.25
 """A task may have more to do by this factor, and by chance, than one was seen to cope with."""
 LATELY = 10
 """So many minutes before the window count, too: a task that has ended of its load has no requests any more."""
+AFTER_TROUBLE = 30 * MINUTE
+"""For so long after a database's trouble it may go on: pools keep connections to what was the writer before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ def doubt(
         or _as_on_earlier_days(rule, days)
         or _busier(rule, state, readings, rollout, days)
     )
+
+
+def after_trouble(troubles: Troubles, until: float) -> str:
+    """Return, as a clause, that the database was in trouble not long before ``until``; empty where it was not."""
+    fault = troubles.during(until - AFTER_TROUBLE, until)
+    return "" if fault is None else f"the database was in trouble not long before ({fault.detail.rstrip('.')})"
 
 
 def _troubled(rules: Iterable[Rule], readings: Readings, rollout: Rollout) -> str:

@@ -10,7 +10,7 @@ from services.monitor.domain.attribute import attribution
 from services.monitor.domain.blind import GONE, Blind
 from services.monitor.domain.compared import is_comparison
 from services.monitor.domain.comparison.span import GoodStart
-from services.monitor.domain.doubt import EarlierDays, doubt
+from services.monitor.domain.doubt import EarlierDays, after_trouble, doubt
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import Readings
 from services.monitor.domain.pending import PendingEvaluation
@@ -53,7 +53,8 @@ class Look:
         whose = attribution(rule, state, self.readings)
         against = None
         if self.days is not None and state.verdict == "broken" and whose == "new-version":
-            against = doubt(rule, state, self.readings, self.rules, self.alarms, self.days)
+            against = after_trouble(self.troubles, state.until)
+            against = against or doubt(rule, state, self.readings, self.rules, self.alarms, self.days)
         return Charge(whose, self.readings.service.rollout, against)
 
     def judge(self, pending: PendingEvaluation, seen_at: float | None) -> tuple[Gate, ...] | None:

@@ -4,17 +4,18 @@ from typing import Any
 
 import pytest
 
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, DependencyFault
 from contracts.policy import Monitoring, Recovery, ServicePolicy
 from contracts.policy_parts import MonitoringPolicy
 from contracts.policy_rules import RulePolicy
 from services._aws.errors import AwsError
 from services.monitor.decisions import look_at
-from services.monitor.domain.doubt import DAY
+from services.monitor.domain.doubt import DAY, after_trouble
 from services.monitor.domain.metrics import MINUTE, CountedGroup, StoppedTask, WatchedService, with_stopped
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import evaluate
 from services.monitor.domain.service_alarms import ServiceAlarm
+from services.monitor.domain.trouble import Troubles
 from services.monitor.domain.watch import Watch, watch_key
 from tests.services.monitor.harness import ALONE, BALANCED, BY_NAME, GOOD_MINUTE, START, TARGET, World, readings
 
@@ -44,6 +45,7 @@ class Young:
         self.world = World()
         self.service, self.rule, self.bad = KINDS[kind]
         self.minutes = self.world.metrics.past
+        self.troubles = Troubles()
 
     def lasts(self, since: float, minutes: int, **values: float) -> None:
         """Let so many minutes since a moment be as all are, but for these values."""
@@ -57,7 +59,9 @@ class Young:
         world.metrics.minute = {name: value for name, value in GOOD_MINUTE.items() if name not in counts}
         policy = ServicePolicy(
             target=TARGET,
-            monitoring=Monitoring(alarms=tuple(alarm.name for alarm in alarms)),
+            monitoring=Monitoring(
+                alarms=tuple(alarm.name for alarm in alarms), database="orders" if self.troubles.known else None
+            ),
             recovery=Recovery(rollback_window=60),
             **({"rules": (BURNING,)} if self.rule == "burning" else {}),
         )
@@ -68,7 +72,9 @@ class Young:
         world.alarms.of_service = alarms
         for minute in range(11, 125):
             self.minutes.setdefault(START - minute * MINUTE, dict(world.metrics.minute))
-        state = Watch(target=TARGET, set_up=True, shown=policy.part(MonitoringPolicy), shown_form=10**6)
+        state = Watch(
+            target=TARGET, set_up=True, shown=policy.part(MonitoringPolicy), shown_form=10**6, troubles=self.troubles
+        )
         await world.keep(watch_key(TARGET), state.to_bytes())
         timer = look_at(TARGET, START)
         world.timers[timer.id] = timer
@@ -231,6 +237,25 @@ async def test_alarms_that_cannot_be_read_may_have_fired() -> None:
     young = Young("errors")
     young.world.alarms.failure = AwsError("CloudWatch denied DescribeAlarms", temporary=False)
     assert "could not be read" in await young.doubt(ServiceAlarm(name="slow", state="OK"))
+
+
+# a database that was away
+
+
+@pytest.mark.parametrize(("minutes", "doubted"), [(3, True), (25, True), (40, False)])
+def test_a_database_that_was_in_trouble_not_long_before_is_a_doubt(minutes: int, doubted: bool) -> None:
+    """It has failed over, and pools still have connections to what was the writer before."""
+    fault = DependencyFault(name="orders", detail="the database orders fails over.")
+    troubles = Troubles().following(None, START).following(fault, START + 60).following(None, START + 120)
+    found = after_trouble(troubles, START + 120 + minutes * MINUTE)
+    assert found == ("the database was in trouble not long before (the database orders fails over)" if doubted else "")
+
+
+async def test_an_alert_after_a_trouble_of_the_database_is_doubted() -> None:
+    young = Young("errors")
+    fault = DependencyFault(name="orders", detail="the database orders fails over.")
+    young.troubles = Troubles().following(None, START - 900).following(fault, START - 800).following(None, START - 700)
+    assert "the database orders fails over" in await young.doubt()
 
 
 # a person who stops tasks
