@@ -125,6 +125,7 @@ def ends(world: World) -> dict[str, list[DeploymentFinished]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @PROFILE
 @given(before=courses, lost=courses, after=courses, backwards=st.booleans(), approvals=st.booleans())
 def test_each_run_keeps_its_end(

@@ -28,7 +28,7 @@ PATIENT: dict[str, Any] = {
 """The image ``slow`` answers in six seconds: far too slow by the defaults, and well enough by this."""
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
