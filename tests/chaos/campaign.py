@@ -17,6 +17,7 @@ from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
 from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.judge_audit import judge_audit
+from tests.chaos.judge_holds import judge_holds
 from tests.chaos.judge_scalings import judge_scalings
 from tests.chaos.judge_superseded import judge_superseded
 from tests.chaos.judge_verbs import judge_verbs
@@ -92,6 +93,7 @@ class Campaign:
             judge_verbs(report, drive.asked, running.observer.seen)
             judge_scalings(report, running.observer.seen, drive.stood, drive.stands)
             judge_superseded(report, drive.asked, running.observer.seen, calls)
+            judge_holds(report, drive.asked, running.observer.seen, drive.images)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report

@@ -74,6 +74,8 @@ class Report:
     scalings_restored: int = 0
     superseded: int = 0
     """Runs whose place a newer one took."""
+    holds: int = 0
+    """Versions that are held after a rollback."""
     acts_without_one_record: int = 0
     """Changes, rollbacks and ends of runs that have none, or several, where Redis was never restored."""
     seconds: float = 0

@@ -41,6 +41,7 @@ def together(reports: Sequence[Report]) -> Report:
         whole.scalings += report.scalings
         whole.scalings_restored += report.scalings_restored
         whole.superseded += report.superseded
+        whole.holds += report.holds
         whole.acts_without_one_record += report.acts_without_one_record
         whole.seconds = round(whole.seconds + report.seconds, 1)
         whole.faults += [f"seed {report.seed}: {fault}" for fault in report.faults]

@@ -1,0 +1,48 @@
+"""Each version that was taken back is held, and a hold stops no other version: what is otherwise is told."""
+
+from dataclasses import replace
+
+import pytest
+
+from contracts.base import Event
+from contracts.deployment import Outcome
+from contracts.policy_holds import Holds
+from contracts.recovery import KnownVersion
+from contracts.run_verbs import HoldBegan
+from services.orchestrator.domain.version_hold import VersionHold
+from tests.chaos.judge import Images, Report
+from tests.chaos.judge_holds import judge_holds
+from tests.chaos.test_judge import ASKED, ENDED, RUN, finished, seen
+
+VERSION = KnownVersion(images={"backend": "sha256:1"})
+TAKEN_BACK = ENDED.model_copy(update={"taken_back": VERSION})
+SENTENCE = VersionHold.of(TAKEN_BACK, VERSION, 0.0).sentence(ASKED.target, Holds())
+HELD = HoldBegan(target=ASKED.target, hold_id=TAKEN_BACK.rollback_id, version=VERSION, sentence=SENTENCE)
+STOPPED = finished(Outcome.BLOCKED).model_copy(update={"reason": f"Nothing was changed. {SENTENCE}"})
+
+
+@pytest.mark.parametrize(
+    ("events", "image", "fault"),
+    [
+        ((TAKEN_BACK, HELD), "sha256:1", ""),
+        ((TAKEN_BACK,), "sha256:1", "is not held"),
+        ((TAKEN_BACK.model_copy(update={"result": "superseded"}),), "sha256:1", ""),
+        ((TAKEN_BACK.model_copy(update={"untouched": True}),), "sha256:1", ""),
+        ((ENDED,), "sha256:1", ""),
+        ((TAKEN_BACK, HELD, STOPPED), "sha256:1", ""),
+        ((TAKEN_BACK, HELD, STOPPED), "sha256:2", "of another version"),
+        ((TAKEN_BACK, HELD, finished(Outcome.BLOCKED)), "sha256:2", ""),
+        ((TAKEN_BACK, HELD, STOPPED.model_copy(update={"outcome": Outcome.ROLLED_BACK})), "sha256:2", ""),
+    ],
+)
+def test_what_was_taken_back_is_held_and_nothing_else(events: tuple[Event, ...], image: str, fault: str) -> None:
+    report = Report(1)
+    judge_holds(report, [ASKED], seen(*events), Images(of_run={RUN: image}))
+    assert [fault in found for found in report.faults] == ([True] if fault else []), report.faults
+    assert report.holds == int(HELD in events)
+
+
+def test_a_run_that_gave_way_to_a_newer_one_holds_nothing() -> None:
+    report = Report(1)
+    judge_holds(report, [replace(ASKED, superseded=True)], seen(TAKEN_BACK), Images())
+    assert report.held
