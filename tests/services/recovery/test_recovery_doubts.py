@@ -50,7 +50,7 @@ async def test_a_hotfix_may_be_quicker_than_the_alert_of_the_version_that_it_men
 async def test_nothing_goes_back_while_an_emergency_scaling_stands(trigger: Trigger, said: tuple[str, str]) -> None:
     made = Recovery()
     await succeeded(made)
-    made.clock.time += 30 * MINUTES
+    made.clock.time += 90 * MINUTES
     until = made.now + timedelta(hours=1)
     scaling = EmergencyScaling(scaling_id="s1", trigger=trigger, asked_at=made.now, until=until, phase="raised")
 
@@ -65,7 +65,7 @@ async def test_nothing_goes_back_while_an_emergency_scaling_stands(trigger: Trig
 async def test_an_alarm_of_the_services_own_was_compared_with_nothing() -> None:
     made = Recovery()
     await succeeded(made)
-    made.clock.time += 30 * MINUTES
+    made.clock.time += 90 * MINUTES
     await hears(made, alert(made, rule="service_alarms", detail="service_alarms: slow fires since 12:00"))
     assert told(made) == [("people-called", "no-evidence")]
     assert "nothing compares" in made.decided[-1].sentence

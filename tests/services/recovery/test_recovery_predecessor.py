@@ -21,7 +21,7 @@ async def recovery() -> Recovery:
     """A run has succeeded half an hour ago: backend:2 is live and proven."""
     made = Recovery()
     await succeeded(made)
-    made.clock.time += 30 * MINUTES
+    made.clock.time += 90 * MINUTES
     return made
 
 
@@ -162,7 +162,7 @@ async def test_settings_that_the_deployment_has_changed_go_back_with_it() -> Non
     made = Recovery()
     made.ecs.settings["networkConfiguration"] = network("subnet-1")
     await succeeded(made)
-    made.clock.time += 30 * MINUTES
+    made.clock.time += 90 * MINUTES
     made.ecs.settings["networkConfiguration"] = network("subnet-2")
     deploys(made)
     await turns_bad(made)
@@ -175,7 +175,7 @@ async def test_settings_that_somebody_has_changed_since_the_snapshot_stay() -> N
     made = Recovery()
     made.ecs.settings["networkConfiguration"] = network("subnet-1")
     await succeeded(made)
-    made.clock.time += 30 * MINUTES
+    made.clock.time += 90 * MINUTES
     made.ecs.settings |= {"networkConfiguration": network("subnet-2"), "healthCheckGracePeriodSeconds": 120}
     made.ecs.deploy_elsewhere(made.ecs.live)
     made.clock.time += 60 * MINUTES
@@ -284,7 +284,7 @@ async def test_what_a_person_deploys_after_that_run_is_rolled_back(recovery: Rec
     """The run's own deployment has a snapshot, and a rollback by hand has proven it."""
     await lost(recovery)
     await recovery.snapshot("run-2", "after-change")
-    recovery.clock.time += 30 * MINUTES
+    recovery.clock.time += 90 * MINUTES
     deploys(recovery)
     await turns_bad(recovery)
     assert told(recovery) == [("acted", "alert")]

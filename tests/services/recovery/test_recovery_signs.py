@@ -44,7 +44,7 @@ async def recovery(request: pytest.FixtureRequest) -> Recovery:
     made = Recovery()
     made.ecs.settings |= KINDS[request.param]
     await succeeded(made)
-    made.clock.time += 30 * MINUTES
+    made.clock.time += 90 * MINUTES
     deploys(made)
     made.clock.time += 20 * MINUTES
     return made
@@ -283,6 +283,7 @@ async def test_an_alert_has_to_last_for_five_minutes_whoever_has_deployed(ours: 
     await succeeded(made)
     made.clock.time += 30 * MINUTES
     if not ours:
+        made.clock.time += 60 * MINUTES
         deploys(made)
         made.clock.time += 20 * MINUTES
     began = made.clock.time

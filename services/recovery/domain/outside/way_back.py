@@ -13,7 +13,7 @@ from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 
 LONG = 3600.0
-"""Seconds. Whoever was live for so long is no failed attempt: within it people notice, and deploy again."""
+"""Seconds. What was live for so long is no failed attempt: within it people notice, and deploy again."""
 MOST_CANDIDATES = 20
 """How many snapshots are looked at, the newest first."""
 
@@ -88,7 +88,8 @@ def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> 
     It is what was live directly before, as ECS tells it, and nothing older. A version is proven by the checks of a run
     that deployed it, or by a rollback to it. So is, for this one decision, the version that the run of the live
     deployment had found: it had been live for an hour, and the monitor's minutes of it show that it kept the rule that
-    is broken now. What a rollback has begun to take back is proven no more. What may have been live before is not taken
+    is broken now. What a rollback has begun to take back is proven no more, and what was live for less than an hour is no
+    way back, whatever proves it: what replaced it so soon may be its remedy. What may have been live before is not taken
     back: somebody went back to it, or started it anew.
     """
     again = _was_live_before(evidence)
@@ -101,6 +102,9 @@ def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> 
     if len(course.before) > 1:
         several = " and ".join(revision.version for revision in course.before)
         return call_people(Why.NO_WAY_BACK, f"{several} were live when it began, as another rollout was under way")
+    soon = _replaced_soon(course)
+    if soon:
+        return call_people(Why.NO_WAY_BACK, f"{name}, which was live directly before it, {soon}")
     found = [candidate for candidate in evidence.candidates if candidate.before]
     if not found:
         return call_people(Why.NO_WAY_BACK, f"there is no snapshot of {name}, which was live directly before it")
@@ -111,6 +115,16 @@ def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> 
     good = (candidate for candidate in found if candidate.proven or _was_found(candidate, protection, alert))
     unproven = call_people(Why.NO_WAY_BACK, f"{found[0].named}, which was live directly before it, is not proven")
     return _if_there(next(good, unproven))
+
+
+def _replaced_soon(course: Course) -> str:
+    """Return, as a clause, that what was live before may have been replaced for a fault; empty where it was not."""
+    began, replaced = course.before[0].created_at, course.after.created_at
+    if began is None or replaced is None:
+        return "was live for a time that ECS does not tell, and what replaced it may be its remedy"
+    if replaced - began < LONG:
+        return f"was live for {duration(replaced - began)} only: what replaced it so soon may be its remedy"
+    return ""
 
 
 def _if_there(chosen: Candidate | Answer) -> Candidate | Answer:
