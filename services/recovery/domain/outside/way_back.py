@@ -85,12 +85,12 @@ def candidate_of(
 def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> Candidate | Answer:
     """Return what to go back to from the deployment of ``alert``, or why not.
 
-    It is what was live directly before, as ECS tells it, and nothing older. A version is proven by the checks of a run
-    that deployed it, or by a rollback to it. So is, for this one decision, the version that the run of the live
-    deployment had found: it had been live for an hour, and the monitor's minutes of it show that it kept the rule that
-    is broken now. What a rollback has begun to take back is proven no more, and what was live for less than an hour is no
-    way back, whatever proves it: what replaced it so soon may be its remedy. What may have been live before is not taken
-    back: somebody went back to it, or started it anew.
+    It is what was live directly before, as ECS tells it, and nothing older. A version is proven by the checks of a
+    run that deployed it, or by a rollback to it. So is, for this one decision, the version that the run of the live
+    deployment had found: it had been live for an hour, and the monitor's minutes of it show that it kept the rule
+    that is broken now. What a rollback has begun to take back is proven no more, and what was live for less than an
+    hour is no way back, whatever proves it: what replaced it so soon may be its remedy. What may have been live
+    before is not taken back: somebody went back to it, or started it anew.
     """
     again = _was_live_before(evidence)
     if again:
