@@ -100,12 +100,13 @@ def test_the_database_of_one_excuses_its_own_run_only(installation: Installation
 
 def test_a_threshold_changed_in_the_file_holds_without_a_restart(installation: Installation, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
-    file.write_text(policy_with({}))
+    unheld: dict[str, Any] = {"holds": {"versions": "none"}}  # what was rolled back is deployed again
+    file.write_text(policy_with({COURT: unheld}))
 
     async def script(here: Installation) -> tuple[DeploymentFinished, DeploymentFinished, DeploymentFinished]:
         async def changed() -> None:
             await here.clock.sleep(60)
-            file.write_text(policy_with({COURT: PATIENT}))
+            file.write_text(policy_with({COURT: PATIENT | unheld}))
 
         async with asyncio.TaskGroup() as group:
             group.create_task(changed())
