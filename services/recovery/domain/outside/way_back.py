@@ -92,29 +92,34 @@ def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> 
     hour is no way back, whatever proves it: what replaced it so soon may be its remedy. What may have been live
     before is not taken back: somebody went back to it, or started it anew.
     """
-    again = _was_live_before(evidence)
-    if again:
-        return call_people(Why.WAS_LIVE_BEFORE, again)
-    course = evidence.course
-    if not course.before:
-        return call_people(Why.NO_WAY_BACK, "nothing was live before it: it is the service's first deployment")
-    name = course.before[0].version
-    if len(course.before) > 1:
-        several = " and ".join(revision.version for revision in course.before)
-        return call_people(Why.NO_WAY_BACK, f"{several} were live when it began, as another rollout was under way")
-    soon = _replaced_soon(course)
-    if soon:
-        return call_people(Why.NO_WAY_BACK, f"{name}, which was live directly before it, {soon}")
+    none = _why_none(evidence, protection)
+    if none is not None:
+        return none
+    name = evidence.course.before[0].version
     found = [candidate for candidate in evidence.candidates if candidate.before]
     if not found:
         return call_people(Why.NO_WAY_BACK, f"there is no snapshot of {name}, which was live directly before it")
-    unfit = protection.taken_back(None, course.before[0].task_definition, evidence.content_before)
-    if unfit is not None:
-        because = f"{name}, which was live directly before it, was to be taken back by {unfit.by} itself"
-        return call_people(Why.NO_WAY_BACK, because)
     good = (candidate for candidate in found if candidate.proven or _was_found(candidate, protection, alert))
     unproven = call_people(Why.NO_WAY_BACK, f"{found[0].named}, which was live directly before it, is not proven")
     return _if_there(next(good, unproven))
+
+
+def _why_none(evidence: Evidence, protection: Protection) -> Answer | None:
+    """Return why nothing is gone back to, whatever snapshots there are; None where something may be."""
+    again, course = _was_live_before(evidence), evidence.course
+    if again:
+        return call_people(Why.WAS_LIVE_BEFORE, again)
+    if not course.before:
+        return call_people(Why.NO_WAY_BACK, "nothing was live before it: it is the service's first deployment")
+    if len(course.before) > 1:
+        several = " and ".join(revision.version for revision in course.before)
+        return call_people(Why.NO_WAY_BACK, f"{several} were live when it began, as another rollout was under way")
+    before = f"{course.before[0].version}, which was live directly before it,"
+    soon = _replaced_soon(course)
+    if soon:
+        return call_people(Why.NO_WAY_BACK, f"{before} {soon}")
+    unfit = protection.taken_back(None, course.before[0].task_definition, evidence.content_before)
+    return call_people(Why.NO_WAY_BACK, f"{before} was to be taken back by {unfit.by} itself") if unfit else None
 
 
 def _replaced_soon(course: Course) -> str:
