@@ -20,7 +20,7 @@ def bad_version_is_live() -> World:
     ask(world, "a")
     world.come_to_rest()
     assert world.ledger.ends[run_of("a")].outcome is Outcome.SUCCEEDED
-    world.clock.time += 600
+    world.clock.time += 4000
     world.account.deploy(f"{ARN}:99")
     world.clock.time += 600
     return world
