@@ -6,6 +6,7 @@ from contracts.base import Target
 from contracts.policy import ServicePolicy
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
+from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.migration.migration_plan import (
     NotPrepared,
@@ -28,7 +29,10 @@ class MigrationPlanner:
         service = await self.ecs.service(target)
         if service is None:
             return NotPrepared("the service is not there")
-        live = await self.ecs.task_definition(target, service["taskDefinition"])
+        version = str(live_deployment(service)["taskDefinition"])
+        if not version:
+            return NotPrepared("ECS does not say which task definition the service runs")
+        live = await self.ecs.task_definition(target, version)
         if live is None:
             raise AwsError("ECS does not know the task definition that is live")
         base = live if asked.task_definition is None else await self.ecs.task_definition(target, asked.task_definition)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import hypothesis.strategies as st
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.deployment import (
@@ -348,6 +349,6 @@ class Deployments(RuleBasedStateMachine):
         assert (course.active, course.queue) == (None, ())
 
 
-Deployments.TestCase.settings = PROFILE
+Deployments.TestCase.settings = settings(PROFILE, max_examples=70)
 TestDeployments = pytest.mark.timeout(900)(Deployments.TestCase)
 """Hypothesis shrinks a failure before it is shown, which takes minutes."""

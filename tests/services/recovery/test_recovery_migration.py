@@ -289,6 +289,22 @@ async def test_a_dry_run_says_what_would_run_and_starts_nothing(recovery: Recove
     assert recovery.ecs.changing == []
 
 
+async def test_a_service_whose_task_definition_ecs_does_not_tell_is_not_migrated(
+    recovery: Recovery, web: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a controller other than ECS's own deploys it, and where ECS leaves an optional field out."""
+    described = await recovery.ecs.service(TARGET)
+    assert described is not None
+
+    async def untold(_: Target) -> dict[str, Any]:
+        return {name: value for name, value in described.items() if name not in {"taskDefinition", "deployments"}}
+
+    monkeypatch.setattr(recovery.ecs, "service", untold)
+    refused = await web.post(f"/migrate/{HERE}", json={})
+    assert refused.status_code == 409
+    assert "ECS does not say which task definition the service runs" in refused.json()["detail"]
+
+
 async def test_a_migration_beyond_its_time_goes_on_and_is_followed_to_its_end(
     recovery: Recovery, web: httpx2.AsyncClient
 ) -> None:
