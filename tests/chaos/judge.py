@@ -30,6 +30,8 @@ class Effect:
     job: str
     """The id of the job that made the call; empty for a call that is not Surefoot's."""
     rollback: bool = False
+    version: str = ""
+    """The task definition that it rolls out, as ``family:revision``."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,8 @@ def effects_of(calls: Iterable[dict[str, Any]]) -> list[Effect]:
         agent, service = call["user_agent"], call["resource"].rpartition("/")[2]
         rollback = ROLLBACK in agent
         _, _, rest = agent.partition(ROLLBACK if rollback else CHANGE)
-        found.append(Effect(call["number"], service, rest.rpartition("/")[0], rollback))
+        version = call["effect"].partition(" ")[2]
+        found.append(Effect(call["number"], service, rest.rpartition("/")[0], rollback, version))
     return found
 
 
@@ -176,7 +179,7 @@ def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Se
         late = max(0, len(changes) - 1) + (len(changes) > 0 and request.run_id not in changed)
         report.effective_deployments += len(changes) - late
         report.late_calls_corrected += late
-        report.rollbacks_per_run = max(report.rollbacks_per_run, _rollbacks(ours))
+        report.rollbacks_per_run = max(report.rollbacks_per_run, _rollbacks(ours, effects))
         outcome = finished[request.run_id].outcome if request.run_id in finished else None
         report.faults += [
             f"{request.id} ({request.behaviour}, {outcome}): {fault}" for fault in _wrong(ours, changes, late, outcome)
@@ -220,7 +223,7 @@ def _others(report: Report, others: Mapping[str, str], effects: Sequence[Effect]
             report.faults.append(f"the run {run} of another Surefoot has no terminal state")
         changes = [effect for effect in theirs if not effect.rollback]
         again = any(not _others_between(*pair, effects) for pair in pairwise(changes))
-        if again or _rollbacks(theirs) > 1:
+        if again or _rollbacks(theirs, effects) > 1:
             report.faults.append(f"the run {run} of another Surefoot deployed or rolled back more than once")
 
 
@@ -233,14 +236,17 @@ def _others_between(first: Effect, second: Effect, effects: Sequence[Effect]) ->
     return any(effect.service == first.service and effect.job != first.job for effect in between)
 
 
-def _rollbacks(ours: Sequence[Effect]) -> int:
-    """Count rollbacks, without those that corrected a late call."""
-    count, drifted = 0, False
-    for effect in ours:
-        if effect.rollback and not (count and drifted):
-            count += 1
-        drifted = not effect.rollback
-    return count
+def _rollbacks(ours: Sequence[Effect], effects: Sequence[Effect]) -> int:
+    """Count rollbacks, without those that took the change back once more after a late call, or a person, brought it."""
+    changed = {effect.version for effect in ours if not effect.rollback}
+    back = [effect for effect in ours if effect.rollback]
+    again = (_brought_between(*pair, effects, changed) for pair in pairwise(back))
+    return len(back[:1]) + sum(not brought for brought in again)
+
+
+def _brought_between(first: Effect, second: Effect, effects: Sequence[Effect], versions: Collection[str]) -> bool:
+    between = (effect for effect in effects if first.number < effect.number < second.number)
+    return any(effect.service == first.service and effect.version in versions for effect in between)
 
 
 def _wrong(ours: Sequence[Effect], changes: Sequence[Effect], late: int, outcome: Outcome | None) -> Iterable[str]:

@@ -129,6 +129,21 @@ def test_a_late_call_that_is_taken_back_is_counted_in_its_own_column() -> None:
     assert (report.effective_deployments, report.late_calls_corrected, report.rollbacks_per_run) == (1, 1, 1)
 
 
+@pytest.mark.parametrize(("version", "rollbacks"), [("web:2", 1), ("web:9", 2)])
+def test_a_person_who_brings_the_bad_version_back_within_a_rollback_is_taken_for_a_late_call_once(
+    version: str, rollbacks: int
+) -> None:
+    """Any other version of a person's is left alone (docs/guarantees.md, A race with people)."""
+    calls = (
+        call(1, JOB, effect="ecs-svc/1 web:2"),
+        call(2, f"rollback:{RUN}", "rollback", effect="ecs-svc/2 web:1"),
+        call(3, "", effect=f"ecs-svc/3 {version}"),
+        call(4, f"rollback:{RUN}", "rollback", effect="ecs-svc/4 web:1"),
+    )
+    report = judged(seen(APPLIED, STARTED, ENDED, finished(Outcome.ROLLED_BACK)), *calls)
+    assert (report.rollbacks_per_run, report.held) == (rollbacks, rollbacks == 1)
+
+
 def test_calls_without_effect_and_those_of_people_are_nobody_s_deployments() -> None:
     calls = (CHANGED, call(2, JOB, effect=""), call(3, ""))
     report = judged(seen(APPLIED, finished(Outcome.SUCCEEDED)), *calls)
