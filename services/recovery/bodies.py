@@ -1,11 +1,15 @@
 """What recovery's routes take and answer."""
 
+from collections.abc import Collection, Iterable
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from contracts.base import Target
+from contracts.deployment import Override
 from contracts.prose import Prose
+from contracts.suggest import did_you_mean
+from services._chassis.http import Problem
 from services._chassis.operations import Accepted, Requested
 from services._chassis.policies import Policies
 from services.recovery.domain.snapshots.snapshot import SnapshotId
@@ -14,6 +18,15 @@ from services.recovery.domain.snapshots.snapshot import SnapshotId
 def _is_unset(value: object) -> bool:
     """Return whether a field says nothing: a body of the previous version keeps its digest."""
     return not value
+
+
+def check_overrides(what: str, overrides: Iterable[Override], known: Collection[str]) -> None:
+    """Raise ``Problem`` for an override of a check that ``what``, such as "A drill", does not know."""
+    for override in overrides:
+        if override.gate not in known:
+            guess = did_you_mean(override.gate, known) or "."
+            listed = f"Checks that can be overridden: {', '.join(known)}."
+            raise Problem(422, "No such check", f"{what} has no check {override.gate[:100]!r}{guess} {listed}")
 
 
 class RollbackRequest(Requested):

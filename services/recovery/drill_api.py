@@ -15,7 +15,6 @@ from contracts.drills import DrillPlan
 from contracts.policy import ServicePolicy
 from contracts.prose import Prose
 from contracts.recovery import ManualTrigger
-from contracts.suggest import did_you_mean
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.http import Problem
@@ -33,6 +32,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
+from services.recovery.bodies import check_overrides
 from services.recovery.decisions.drill import LOOKS, begin_drill, stop_drill
 from services.recovery.domain.drill.drill import Drill
 from services.recovery.domain.drill.drill_plan import (
@@ -78,7 +78,7 @@ class DrillEndpoints:
         self, target: Target, body: DrillRequest, key: str | None, response: Response
     ) -> DrillAccepted | dict[str, Any]:
         """Begin a drill; for a dry run, return what it would do. The job looks again before it does anything."""
-        _check_overrides(body)
+        check_overrides("A drill", body.overrides, OVERRIDABLE)
         policy, now = self.policies.of(target), self.operations.now
         drill = _drill(body, policy, now, request_id(target, "drill", key))
         if key is not None and (known := await find_operation(self.store, drill.drill_id)) is not None:
@@ -178,15 +178,6 @@ def _drill(body: DrillRequest, policy: ServicePolicy, now: datetime, id_: str) -
 
 def _problem(obstacle: Obstacle) -> Problem:
     return Problem(409, "The plan is not tried", obstacle.sentence)
-
-
-def _check_overrides(body: DrillRequest) -> None:
-    for override in body.overrides:
-        if override.gate not in OVERRIDABLE:
-            guess = did_you_mean(override.gate, OVERRIDABLE) or "."
-            known = f"Checks that can be overridden: {', '.join(OVERRIDABLE)}."
-            why = f"A drill has no check {override.gate[:100]!r}{guess} {known}"
-            raise Problem(422, "No such check", why)
 
 
 def add_drill_routes(router: APIRouter, endpoints: DrillEndpoints, targets: Targets) -> None:

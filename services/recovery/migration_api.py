@@ -13,7 +13,6 @@ from contracts.deployment import Override
 from contracts.migration_asked import UPGRADE, MigrationCommand
 from contracts.prose import Plain, Prose
 from contracts.recovery import ManualTrigger
-from contracts.suggest import did_you_mean
 from services._aws.errors import AwsError
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
@@ -32,6 +31,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
+from services.recovery.bodies import check_overrides
 from services.recovery.decisions.migrate import begin_migration, why_not_migrate
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.migration.migration_plan import OVERRIDABLE, NotPrepared, Prepared
@@ -92,7 +92,7 @@ class MigrationEndpoints:
         self, target: Target, body: MigrateRequest, key: str | None, response: Response
     ) -> MigrateAccepted | dict[str, Any]:
         """Begin a migration; for a dry run, return what would run. The job looks again before it starts anything."""
-        _check_overrides(body)
+        check_overrides("A migration", body.overrides, OVERRIDABLE)
         asked = self._asked(target, body, key)
         if (before := await self._came_before(asked, body, key, response)) is not None:
             return before
@@ -192,15 +192,6 @@ class MigrationEndpoints:
 def _refused(because: str, check: str = "") -> Problem:
     hint = f" The override {check}=REASON lets it pass." if check else ""
     return Problem(409, "Nothing is migrated", f"Nothing was migrated, because {because.rstrip('.')}.{hint}")
-
-
-def _check_overrides(body: MigrateRequest) -> None:
-    for override in body.overrides:
-        if override.gate not in OVERRIDABLE:
-            guess = did_you_mean(override.gate, OVERRIDABLE) or "."
-            known = f"Checks that can be overridden: {', '.join(OVERRIDABLE)}."
-            why = f"A migration has no check {override.gate[:100]!r}{guess} {known}"
-            raise Problem(422, "No such check", why)
 
 
 def add_migration_routes(router: APIRouter, endpoints: MigrationEndpoints, targets: Targets) -> None:
