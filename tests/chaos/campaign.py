@@ -91,7 +91,7 @@ class Campaign:
             judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
             judge_audit(report, running.observer.seen)
             judge_verbs(report, drive.asked, running.observer.seen)
-            judge_scalings(report, running.observer.seen, drive.stood, drive.stands, calls)
+            judge_scalings(report, running.observer.seen, drive.stood, drive.stands)
             judge_superseded(report, drive.asked, running.observer.seen, calls)
             judge_holds(report, drive.asked, running.observer.seen, drive.images)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)

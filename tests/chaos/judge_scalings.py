@@ -1,20 +1,14 @@
 """Checks the emergency scalings of a campaign: each is restored exactly once, and leaves nothing behind. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 from contracts.scaling import ScalingFinished, ScalingStarted
 from tests.chaos.judge import Report
 from tests.chaos.observer import Seen
 from tests.chaos.scalings import Standing
 
-UP, DOWN = "surefoot/recovery/scale/", "surefoot/recovery/unscale/"
 
-
-def judge_scalings(
-    report: Report, seen: Seen, before: Standing, after: Standing, calls: Iterable[Mapping[str, Any]] = ()
-) -> None:
+def judge_scalings(report: Report, seen: Seen, before: Standing, after: Standing) -> None:
     """Add the figures and faults of scalings to a report. ``before`` and ``after``: what stood at AWS."""
     begun = {event.scaling_id for event in seen.of(ScalingStarted)}
     ends = [event for event in seen.of(ScalingFinished) if event.scaling_id in begun]
@@ -32,12 +26,5 @@ def judge_scalings(
     report.faults += [
         f"{event.scaling_id} ended {event.result}: {event.sentence}" for event in ends if event.result == "failed"
     ]
-    if after != before and not _was_late(calls):
+    if after != before:
         report.faults.append(f"scalings have left {after} behind, and {before} was there")
-
-
-def _was_late(calls: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether AWS has carried out a call of a way up after the one that restored it, which docs/guarantees.md names."""
-    agents = [call["user_agent"] for call in calls if call["operation"] == "UpdateService"]
-    ours = [UP in agent for agent in agents if UP in agent or DOWN in agent]
-    return ours[-1:] == [True] and False in ours

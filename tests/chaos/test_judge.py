@@ -266,14 +266,9 @@ def test_another_surefoot_deploys_again_only_by_a_late_call_over_our_deployment(
     assert report.held == held, report.faults
 
 
-@pytest.mark.parametrize(
-    ("harm", "outcome", "held"),
-    [
-        ({}, Outcome.FAILED, False),
-        ({OLDER_COPY: 1}, Outcome.FAILED, True),
-        ({OLDER_COPY: 1}, Outcome.BLOCKED, False),
-    ],
-)
+@pytest.mark.parametrize(("harm", "outcome", "held"), [
+    ({}, Outcome.FAILED, False), ({OLDER_COPY: 1}, Outcome.FAILED, True), ({OLDER_COPY: 1}, Outcome.BLOCKED, False),
+])  # fmt: skip
 def test_only_a_restored_run_that_says_so_leaves_a_phase_without_an_end(
     harm: dict[str, int], outcome: Outcome, held: bool
 ) -> None:
@@ -375,20 +370,3 @@ def test_a_scaling_is_restored_once_and_leaves_nothing_behind(
     judge_scalings(report, seen(*events), STOOD, after)
     assert [found.startswith(fault) for found in report.faults] == ([True] if fault else []), report.faults
     assert report.scalings == int(RAISED in events)
-
-
-@pytest.mark.parametrize(
-    ("agents", "held"),
-    [
-        (("scale", "unscale", "scale"), True),
-        (("unscale", "scale"), True),
-        (("scale",), False),
-        (("scale", "unscale"), False),
-        ((), False),
-    ],
-)
-def test_only_a_late_call_of_a_way_up_excuses_what_a_scaling_leaves_behind(agents: tuple[str, ...], held: bool) -> None:
-    calls = [{"operation": "UpdateService", "user_agent": f"Boto3/1 surefoot/recovery/{agent}/x/7"} for agent in agents]
-    report = Report(1)
-    judge_scalings(report, seen(), STOOD, Standing(desired=9, low=9, high=9, suspended=()), calls)
-    assert report.held == held

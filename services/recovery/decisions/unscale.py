@@ -189,6 +189,7 @@ def started_again(protection: Protection, event: ScalingStarted, began_at: datet
         phase="raised",
         answered=True,
         plan=plan,
+        called_at=began_at,  # what this Redis has forgotten may have been called
     )
     work = ScaleWork(target=event.target, scaling_id=event.scaling_id)
     return Decision(

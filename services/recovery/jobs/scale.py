@@ -1,6 +1,7 @@
 """Raises a service's counts: look, plan, remember, set the limits, set the count, and see the tasks run."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 
 from contracts.policy import ServicePolicy
@@ -63,6 +64,10 @@ class _Execution:
     began_at: float = field(default=inf)
     """When this execution first waited for the tasks."""
 
+    @property
+    def _now(self) -> datetime:
+        return moment(self.job.clock.now())
+
     async def step(self, protection: Protection, scaling: EmergencyScaling) -> Transition | None:
         """Make one step; return the end, if it is over."""
         now = self.job.clock.now()
@@ -85,7 +90,7 @@ class _Execution:
         return None
 
     async def _plan(self, protection: Protection, scaling: EmergencyScaling) -> Transition | None:
-        now = moment(self.job.clock.now())
+        now = self._now
         try:
             policy: ServicePolicy = self.job.policies.of(self.work.target)
         except LookupError as error:
@@ -108,14 +113,15 @@ class _Execution:
         if move.sets:
             await self._about_to_call()
             await self.job.autoscaling.limit(self.work.target, move.low, move.high)
-        await self._apply(note(self.work, move.notes, limits_set=True, plan=move.plan))
+        await self._apply(note(self.work, move.notes, limits_set=True, plan=move.plan, called_at=self._now))
 
     async def _raise_count(self, plan: ScalingPlan) -> None:
         move = raise_count(plan, (await self._service()).desired)
         if move.desired is not None:
             await self._about_to_call()
             await self.job.ecs.update(self.work.target, {"desiredCount": move.desired})
-        await self._apply(note(self.work, move.notes, count_set=True, plan=move.plan, phase="raised"))
+        raised = {"count_set": True, "plan": move.plan, "phase": "raised", "called_at": self._now}
+        await self._apply(note(self.work, move.notes, **raised))
 
     async def _see_it_run(self, scaling: EmergencyScaling, plan: ScalingPlan) -> Transition | None:
         """Wait until as many tasks run as are wanted, whoever wants them."""
@@ -133,7 +139,7 @@ class _Execution:
         return end_raising(self.work, sentence, moment(now), measured)
 
     def _given_up(self, scaling: EmergencyScaling, why: str) -> Transition:
-        now = moment(self.job.clock.now())
+        now = self._now
         if scaling.plan is None:
             return refuse(self.work, not_scaled(WhyScale.UNSEEN, why), now, "")
         if scaling.phase == "raised":
@@ -142,7 +148,7 @@ class _Execution:
 
     async def _about_to_call(self) -> None:
         """Keep the time of a call before it is made, since its answer may be lost; raise ``Cancelled``."""
-        await self._apply(note(self.work, called_at=moment(self.job.clock.now())))
+        await self._apply(note(self.work, called_at=self._now))
         await self.running.check()
 
     async def _apply(self, transition: Transition) -> None:

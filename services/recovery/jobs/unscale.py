@@ -62,8 +62,8 @@ class UnscaleJob:
 
     async def _no_straggler(self, scaling: EmergencyScaling) -> None:
         """Wait until no call is under way of which no answer is known: it would undo what is restored."""
-        if scaling.called_at is not None:
-            await self.clock.sleep(max(0.0, scaling.called_at.timestamp() + self.settle_seconds - self.clock.now()))
+        if scaling.last_sent is not None:
+            await self.clock.sleep(max(0.0, scaling.last_sent.timestamp() + self.settle_seconds - self.clock.now()))
 
     async def _limits(self, running: Running, work: ScaleWork, plan: ScalingPlan) -> None:
         if plan.raised.low is None and plan.raised.high is None:

@@ -345,6 +345,26 @@ async def test_a_time_that_is_over_in_the_middle_of_its_last_call_is_restored_al
     assert (finished.result, recovery.ecs.desired, recovery.protection.scaling) == ("restored", 3, None)
 
 
+async def test_a_call_that_is_tried_until_its_time_is_over_and_lands_late_is_restored(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    def lands() -> None:
+        recovery.clock.while_asleep.clear()
+        recovery.ecs.desired = 5
+
+    await ask(web)
+    [job] = recovery.store.jobs.values()
+    await recovery.attempt(job, die_at=1)  # its call is on its way, and tried again as long as nobody has cancelled it
+    recovery.clock.time = START.timestamp() + 3600
+    await recovery.fire()
+    recovery.clock.while_asleep.append(lands)
+    await recovery.work()
+    [finished] = recovery.published(ScalingFinished)
+    assert (finished.result, recovery.ecs.desired) == ("restored", 3)
+    assert not recovery.clock.while_asleep
+    assert recovery.clock.time >= START.timestamp() + 3600 + SETTLE
+
+
 def a_person_wants(count: int) -> Callable[[Recovery], None]:
     def act(recovery: Recovery) -> None:
         recovery.ecs.desired = count

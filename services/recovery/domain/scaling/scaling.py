@@ -98,7 +98,7 @@ class EmergencyScaling(Contract):
     limits_restored: bool = False
     count_restored: bool = False
     called_at: datetime | None = None
-    """When AWS was about to be called last, written before: an answer may be lost, and a call arrive late."""
+    """When AWS was about to be called last, or has answered to that: an answer may be lost, and a call arrive late."""
     answered: bool = False
     """Whether its operation has ended."""
     measured: Measured | None = None
@@ -121,6 +121,17 @@ class EmergencyScaling(Contract):
     def incident(self) -> str:
         """Return the id of the alert that it answers; empty for a person's."""
         return self.trigger.alert_id if isinstance(self.trigger, AlertTrigger) else ""
+
+    @property
+    def last_sent(self) -> datetime | None:
+        """Return when a call may have been sent last; None where none was.
+
+        A call is tried again until it is answered. One of the way up of which no answer is known may have been tried
+        until the restoration began, which cancels it.
+        """
+        if self.called_at is None or (self.limits_set and self.count_set):
+            return self.called_at
+        return max(self.called_at, self.restoring_since or self.called_at)
 
     def noting(self, *notes: str) -> Self:
         """Return the scaling with sentences about what others have changed; each is kept once."""
