@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.workloads import COURT, EXTERNAL_ID, PAYMENTS
+from sandbox.child import claim_port
 from surefoot.sandbox_policy import policy_of
 from tests.accounts.conftest import Installation
 
@@ -32,9 +32,7 @@ async def health(
     """The address of the process, and its policy."""
     file = tmp_path / "policy.yaml"
     file.write_text(policy("guessed"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = claim_port(0)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.health"),
         env={

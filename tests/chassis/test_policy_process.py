@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from sandbox.child import claim_port
 from services._chassis.signing_keys import create_all
 
 IDENTITY = (
@@ -71,9 +71,7 @@ async def health(
     kafka: str, valkey_url: str, redis: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Health]:
     del redis  # it empties the Redis
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = claim_port(0)
     aws = await asyncio.start_server(identity, "127.0.0.1", 0)
     found = Health(
         {

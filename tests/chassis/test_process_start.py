@@ -9,11 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from sandbox.child import claim_port
 
 
 async def started(**environment: str) -> asyncio.subprocess.Process:
@@ -60,10 +56,10 @@ async def test_a_file_of_settings_that_cannot_be_used_is_told(tmp_path: Path, te
 
 
 async def test_a_broker_that_is_down(valkey_url: str) -> None:
-    port = free_port()
+    port = claim_port(0)
     process = await started(
         REDIS_URL=valkey_url,
-        KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}",
+        KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{claim_port(0)}",
         STARTUP_TIMEOUT="3",
         SUREFOOT_HTTP_PORT=str(port),
     )
@@ -85,7 +81,7 @@ async def test_a_broker_that_is_down(valkey_url: str) -> None:
 async def test_a_redis_that_is_down() -> None:
     code, error = await ended(
         await started(
-            REDIS_URL=f"redis://127.0.0.1:{free_port()}", STARTUP_TIMEOUT="1", SUREFOOT_HTTP_PORT=str(free_port())
+            REDIS_URL=f"redis://127.0.0.1:{claim_port(0)}", STARTUP_TIMEOUT="1", SUREFOOT_HTTP_PORT=str(claim_port(0))
         )
     )
     assert code == 1

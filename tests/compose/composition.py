@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import httpx2
 
 from contracts.topics import SERVICES
+from sandbox.child import claim_port
 
 ROOT = Path(__file__).parents[2]
 SANDBOX = ("--env-file", "deploy/sandbox.env")
@@ -28,12 +28,6 @@ OURS = ("COMPOSE_", "SUREFOOT_", "KAFKA_BOOTSTRAP", "AWS_")
 
 class NoDocker(Exception):
     """The text says what is missing."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -156,7 +150,7 @@ def composition(policy: Path, host: Path) -> Composition:
             raise NoDocker(f"skipped, since no Docker daemon with Compose answers ({' '.join(command)})")
     for name in ("deploy", "docker-compose.yml"):
         (host / name).symlink_to(ROOT / name)
-    return Composition(policy, host, free_port(), free_port())
+    return Composition(policy, host, claim_port(0), claim_port(0))
 
 
 def replicas(health: dict[str, str]) -> set[str]:

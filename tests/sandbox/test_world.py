@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.__main__ import main
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, LOAD_BALANCER, LOG_GROUP, SERVICE
+from sandbox.child import claim_port
 
 START = 1_764_000_000.0
 SESSION = boto3.Session("testing", "testing", region_name="us-west-2")
@@ -205,7 +206,7 @@ def test_only_one_runs_in_a_process(aws: SimulatedAws) -> None:
 
 
 def test_the_process_starts_says_so_and_ends() -> None:
-    ports = [_free_port() for _ in range(3)]
+    ports = [claim_port(0) for _ in range(3)]
     command = [sys.executable, "-m", "sandbox.aws", "--history-days", "0"]
     command += ["--port", str(ports[0]), "--application-port", str(ports[1]), "--elsewhere", str(ports[2])]
     environment = {**os.environ, "SUREFOOT_CLOCK": f"30@{time.time():.3f}"}
@@ -240,8 +241,3 @@ def test_an_advertised_host_is_what_others_are_told() -> None:
         here = f"http://127.0.0.1:{aws.endpoint.rsplit(':', 1)[-1]}"
         elb = SESSION.client("elbv2", endpoint_url=here)
         assert elb.describe_load_balancers()["LoadBalancers"][0]["DNSName"] == "aws.internal"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -18,6 +18,7 @@ from sandbox.aws.server.certificates import context_for
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.workloads import COURT, Workload
+from sandbox.child import claim_port
 from sandbox.scenarios.balancing import Listener, LoadBalancer
 from sandbox.scenarios.model import Scenario
 from services._chassis.clock import Pace
@@ -31,11 +32,6 @@ def product_clock() -> Callable[[], float]:
     """Product time as ``SUREFOOT_CLOCK`` sets it. Raise ``ValueError`` when that cannot be read."""
     pace = Pace.parse(os.environ.get("SUREFOOT_CLOCK") or "1@0")
     return lambda: pace.at(time.time())
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as unused:
-        return int(unused.getsockname()[1])
 
 
 class _Handler(MotoRequestHandler):
@@ -160,7 +156,7 @@ class SimulatedAws(InProcessAws):
     def _serve_application(self, loop: asyncio.AbstractEventLoop, number: int, port: int) -> int:
         balancer, listener = self._doors[number] or (LoadBalancer(), Listener())
         if balancer.scheme == "internal":
-            return _free_port(self.host)  # nothing listens there
+            return claim_port(0)  # nothing listens there
         application = self.listeners.application(number)
         tls = context_for(listener.certificate) if listener.certificate is not None else None
         starting = asyncio.run_coroutine_threadsafe(application.start(self.host, port, tls), loop)
