@@ -4,30 +4,11 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from contracts.catalogue import Contracted
-from contracts.drills import DrillFinished
-from contracts.health import HealthScored
-from contracts.migration import CheckMigration, Migrate, MigrationFinished, MigrationStarted
-from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import (
-    ApplyChange,
-    Arm,
-    CaptureSnapshot,
-    Disarm,
-    RollBack,
-    RollbackFinished,
-    RollbackStarted,
-    SnapshotCaptured,
-    TargetArmed,
-    TargetDisarmed,
-)
-from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
-from services._chassis.commands import becomes_job
 from services._chassis.operations import Operations
-from services._chassis.service import Handler, Job, Platform, Service
+from services._chassis.service import Job, Platform, Service
 from services._chassis.targets import Targets
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
@@ -46,7 +27,7 @@ from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
-from services.recovery.decisions.recreate import EXPIRES, RECREATE
+from services.recovery.decisions.recreate import RECREATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
 from services.recovery.decisions.scale_by_itself import LOOK
@@ -54,7 +35,7 @@ from services.recovery.decisions.unscale import UNSCALE
 from services.recovery.decisions.watch import WATCH
 from services.recovery.drill_api import DrillEndpoints, add_drill_routes
 from services.recovery.examine import DrillExaminer, ScalingExaminer
-from services.recovery.handlers import Handlers
+from services.recovery.handlers.table import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
@@ -89,32 +70,11 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
         name="recovery",
-        handlers=read_by(handlers),
+        handlers=handlers.messages,
         jobs={**looking(platform, snapshots), **changing(settings, platform, ahead.apart())},
         first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK, SCALE, UNSCALE}),
-        failures={
-            CHANGE: handlers.change_failed,
-            CONSIDER: handlers.consider_failed,
-            MIGRATE: handlers.migrate_failed,
-            ROLL_BACK: handlers.rollback_failed,
-            LOOK: handlers.look_failed,
-            SCALE: handlers.scale_failed,
-            RECREATE: handlers.recreate_failed,
-            UNSCALE: handlers.unscale_failed,
-            DRILL: handlers.drill_failed,
-        },
-        timers={
-            "expire": handlers.expire,
-            "overdue": handlers.overdue,
-            "consider": handlers.consider,
-            "helped": handlers.helped,
-            "resume": handlers.resume,
-            "look": handlers.look,
-            "unscale": handlers.unscale,
-            EXPIRES: handlers.recreation_expires,
-            "follow": handlers.follow,
-            "end_drill": handlers.end_drill,
-        },
+        failures=handlers.failures,
+        timers=handlers.timers,
         router=router_of(settings, platform, ahead, snapshots),
         by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill", "recreate")),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
@@ -145,32 +105,6 @@ def drills_of(settings: Settings, platform: Platform, ahead: Aws) -> DrillEndpoi
     live, scaling = DrillExaminer(ecs, AwsImages(ahead), inspect, clock), examiner(ahead, clock)
     operations = Operations(store, clock, PREFIX)
     return DrillEndpoints(store, platform.policies, live, scaling, partial(existing, ahead), operations)
-
-
-def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
-    """Return what recovery does with each message that it reads."""
-    return {
-        CaptureSnapshot: handlers.capture,
-        Arm: handlers.arm,
-        ApplyChange: handlers.change,
-        CheckMigration: becomes_job(CHECK_MIGRATION),
-        Migrate: handlers.migrate,
-        RollBack: handlers.roll_back,
-        Disarm: handlers.disarm,
-        CriticalAlert: handlers.alert,
-        HealthScored: handlers.score,
-        WarningAlert: handlers.warning,
-        SnapshotCaptured: handlers.own_snapshot,
-        TargetArmed: handlers.own_arming,
-        TargetDisarmed: handlers.own_disarming,
-        RollbackStarted: handlers.own_rollback_started,
-        RollbackFinished: handlers.own_rollback_finished,
-        ScalingStarted: handlers.own_scaling_started,
-        ScalingFinished: handlers.own_scaling_finished,
-        MigrationStarted: handlers.own_migration_started,
-        MigrationFinished: handlers.own_migration_finished,
-        DrillFinished: handlers.own_drill_finished,
-    }
 
 
 def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:

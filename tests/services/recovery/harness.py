@@ -7,11 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from contracts.base import Event, Target
-from contracts.drills import DrillFinished
 from contracts.envelope import Meta
-from contracts.health import HealthScored
-from contracts.migration import CheckMigration, Migrate, MigrationFinished, MigrationStarted
-from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.monitor import CriticalAlert
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
 from contracts.policy_parts import RecoveryPolicy
@@ -19,21 +16,14 @@ from contracts.recovery import (
     ApplyChange,
     Arm,
     CaptureSnapshot,
-    Disarm,
     RollBack,
     RollbackDecided,
     RollbackFinished,
-    RollbackStarted,
-    SnapshotCaptured,
-    TargetArmed,
-    TargetDisarmed,
 )
 from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace
-from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
-from services._chassis.commands import becomes_job
 from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
@@ -51,7 +41,7 @@ from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.snapshots.proof import StoredObject
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.examine import DrillExaminer, ScalingExaminer
-from services.recovery.handlers import Handlers
+from services.recovery.handlers.table import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
@@ -614,28 +604,6 @@ class Recovery:
                 SETTLE,
             ),
         }
-        self._handling: dict[type[Event], Callable[..., Any]] = {
-            CaptureSnapshot: self.handlers.capture,
-            Arm: self.handlers.arm,
-            ApplyChange: self.handlers.change,
-            CheckMigration: becomes_job("check-migration"),
-            Migrate: self.handlers.migrate,
-            RollBack: self.handlers.roll_back,
-            Disarm: self.handlers.disarm,
-            CriticalAlert: self.handlers.alert,
-            WarningAlert: self.handlers.warning,
-            SnapshotCaptured: self.handlers.own_snapshot,
-            TargetArmed: self.handlers.own_arming,
-            TargetDisarmed: self.handlers.own_disarming,
-            RollbackStarted: self.handlers.own_rollback_started,
-            RollbackFinished: self.handlers.own_rollback_finished,
-            ScalingStarted: self.handlers.own_scaling_started,
-            ScalingFinished: self.handlers.own_scaling_finished,
-            MigrationStarted: self.handlers.own_migration_started,
-            MigrationFinished: self.handlers.own_migration_finished,
-            HealthScored: self.handlers.score,
-            DrillFinished: self.handlers.own_drill_finished,
-        }
 
     @property
     def now(self) -> datetime:
@@ -670,7 +638,7 @@ class Recovery:
         ``again``: after a restoration of Redis. ``at``: when it was published.
         """
         meta = Meta(id, "surefoot/test", at or self.now, read_again=again)
-        transition = await self._handling[type(event)](event, meta)
+        transition = await self.handlers.messages[type(event)](event, meta)
         if transition is not None:
             await self.store.apply(transition, cause=id)
         return self.answer(id)
@@ -719,7 +687,9 @@ class Recovery:
         for timer in sorted(self.store.timers.values(), key=lambda timer: timer.due):
             if timer.due <= self.clock.now() and timer.id in self.store.timers:
                 del self.store.timers[timer.id]
-                self.store.write(await getattr(self.handlers, timer.kind)(timer))
+                transition = await self.handlers.timers[timer.kind](timer)
+                if transition is not None:
+                    self.store.write(transition)
 
     @property
     def decided(self) -> list[RollbackDecided]:

@@ -520,7 +520,7 @@ async def _dies(recovery: Recovery, number: int, *, after: bool) -> bool:
 async def test_a_job_that_fails_for_good_ends_it(recovery: Recovery, web: httpx2.AsyncClient) -> None:
     await begun(recovery, web)
     held = next(held for held in recovery.store.jobs.values() if held.job.kind == "drill")
-    recovery.store.write(recovery.handlers.drill_failed(FailedJob(held.job.id, held.job.payload, "has failed")))
+    recovery.store.write(recovery.handlers.failures["drill"](FailedJob(held.job.id, held.job.payload, "has failed")))
     [finished] = recovery.published(DrillFinished)
     assert finished.sentence == "The drill has failed."
 

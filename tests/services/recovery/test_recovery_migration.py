@@ -437,7 +437,7 @@ async def test_a_job_that_fails_for_good_leaves_no_migration_behind(
     accepted = await asked(web)
     [held] = [held for held in recovery.store.jobs.values() if held.job.kind == "migrate"]
     failed = FailedJob(held.job.id, held.job.payload, "failed 5 times: it took too long")
-    recovery.store.write(recovery.handlers.migrate_failed(failed))
+    recovery.store.write(recovery.handlers.failures["migrate"](failed))
     operation = (await web.get(f"http://here{accepted['url']}")).json()
     assert (operation["result"], recovery.protection.migration) == ("did_not_start", None)
     assert Protection.from_bytes(recovery.store.states[key_of(TARGET)]).past_migrations[0].result == "did_not_start"

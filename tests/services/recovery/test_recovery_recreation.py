@@ -15,7 +15,7 @@ from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, create_http
 from services._chassis.operations import Operations
 from services._chassis.targets import Targets as InPaths
-from services._chassis.transition import Timer, Transition
+from services._chassis.transition import Transition
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.decisions.recreate import PlanDecision, approve, ask
 from services.recovery.domain.protection import Protection, key_of
@@ -253,8 +253,7 @@ async def test_nobody_approves_in_time_and_nothing_is_made(world: World, web: ht
     world.recovery.clock.time = timer.due
     late = await web.post(f"{HERE}/approve", json={"actor": "bob", "plan": answer["plan"]})
     assert late.status_code == 409
-    transition = await world.recovery.handlers.recreation_expires(Timer(timer.id, timer.kind, timer.due, timer.payload))
-    await world.recovery.store.apply(transition, cause="")
+    await world.recovery.fire()
     assert world.operation(answer["recreation_id"])["result"] == "expired"
     assert (await web.get(HERE)).json()["recreation"] is None
 

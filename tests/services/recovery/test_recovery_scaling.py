@@ -627,7 +627,7 @@ async def test_a_job_that_fails_for_good_restores_what_was_set(recovery: Recover
     recovery.ecs.bad = set()
     await recovery.work()
     job = recovery.store.jobs[asked["scaling_id"]].job
-    recovery.store.write(recovery.handlers.scale_failed(FailedJob(job.id, job.payload, "failed 5 times: a bug")))
+    recovery.store.write(recovery.handlers.failures["scale"](FailedJob(job.id, job.payload, "failed 5 times: a bug")))
     await recovery.work()
     [finished] = recovery.published(ScalingFinished)
     assert (finished.result, recovery.ecs.desired) == ("restored", 3)
