@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from fastapi import APIRouter
-
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
@@ -20,7 +18,14 @@ from services.recovery.adapters.one_off import AwsOneOffTasks
 from services.recovery.adapters.scaling import AwsAutoscaling, AwsRoom
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
-from services.recovery.api import PREFIX, Endpoints, create_router
+from services.recovery.api.asked import Asked
+from services.recovery.api.drill import DrillEndpoints
+from services.recovery.api.migration import MigrationEndpoints
+from services.recovery.api.recreation import RecreationEndpoints
+from services.recovery.api.rollback import RollbackEndpoints
+from services.recovery.api.router import PREFIX, Endpoints, create_router
+from services.recovery.api.scaling import ScalingEndpoints
+from services.recovery.api.snapshot import SnapshotEndpoints
 from services.recovery.assess import Assess
 from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
@@ -33,7 +38,6 @@ from services.recovery.decisions.scale import SCALE
 from services.recovery.decisions.scale_by_itself import LOOK
 from services.recovery.decisions.unscale import UNSCALE
 from services.recovery.decisions.watch import WATCH
-from services.recovery.drill_api import DrillEndpoints, add_drill_routes
 from services.recovery.examine import DrillExaminer, ScalingExaminer
 from services.recovery.handlers.table import Handlers
 from services.recovery.inspect import Inspect
@@ -53,10 +57,8 @@ from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
 from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import Rounds, WatchJob
-from services.recovery.migration_api import MigrationEndpoints, add_migration_routes
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
-from services.recovery.recreation_api import RecreationEndpoints, add_recreation_routes
 from services.recovery.settings import Settings
 
 
@@ -66,6 +68,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     snapshots = stored(settings, platform, aws)
     # what people ask for, a rollback above all, goes before the reads that are made all the time
     ahead = aws.ahead()
+    endpoints = endpoints_of(platform, ahead, snapshots)
     handlers = Handlers(clock, platform.policies)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
@@ -75,36 +78,28 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK, SCALE, UNSCALE}),
         failures=handlers.failures,
         timers=handlers.timers,
-        router=router_of(settings, platform, ahead, snapshots),
+        router=create_router(endpoints, Targets(platform.policies, settings.cluster_name, settings.service_name)),
         by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill", "recreate")),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
 
 
-def router_of(settings: Settings, platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> APIRouter:
-    """Return all routes. ``ahead``: AWS for what people ask for."""
+def endpoints_of(platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> Endpoints:
+    """Return what does the work of the routes. ``ahead``: AWS for what people ask for."""
     store, clock, policies, there = platform.store, platform.clock, platform.policies, partial(existing, ahead)
-    inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
-    assess = Assess(AwsEcs(ahead), snapshots, AwsNeeds(ahead), store, clock)
-    scaling = examiner(ahead, clock)
-    endpoints = Endpoints(store, clock, policies, inspect, assess, there, scaling)
-    targets = Targets(policies, settings.cluster_name, settings.service_name)
-    router = create_router(endpoints, targets)
-    migrations = MigrationEndpoints(store, policies, planner(ahead), there, endpoints.operations)
-    add_migration_routes(router, migrations, targets)
-    recreate = Recreate(AwsInfrastructure(ahead), snapshots, store)
-    add_recreation_routes(router, RecreationEndpoints(recreate, store, endpoints.operations), targets)
-    add_drill_routes(router, drills_of(settings, platform, ahead), targets)
-    return router
-
-
-def drills_of(settings: Settings, platform: Platform, ahead: Aws) -> DrillEndpoints:
-    """Return what people ask for about drills."""
-    store, clock, ecs = platform.store, platform.clock, AwsEcs(ahead)
-    inspect = Inspect(ecs, AwsSurroundings(ahead), stored(settings, platform, ahead), store, clock)
-    live, scaling = DrillExaminer(ecs, AwsImages(ahead), inspect, clock), examiner(ahead, clock)
-    operations = Operations(store, clock, PREFIX)
-    return DrillEndpoints(store, platform.policies, live, scaling, partial(existing, ahead), operations)
+    ecs, operations = AwsEcs(ahead), Operations(store, clock, PREFIX)
+    asked, scalings = Asked(store, operations), examiner(ahead, clock)
+    inspect = Inspect(ecs, AwsSurroundings(ahead), snapshots, store, clock)
+    assess = Assess(ecs, snapshots, AwsNeeds(ahead), store, clock)
+    drills = DrillExaminer(ecs, AwsImages(ahead), inspect, clock)
+    return Endpoints(
+        snapshots=SnapshotEndpoints(operations, policies, inspect, assess, there),
+        rollbacks=RollbackEndpoints(asked, store, policies, inspect, assess, there),
+        scaling=ScalingEndpoints(asked, policies, scalings, there),
+        migration=MigrationEndpoints(asked, policies, planner(ahead), there),
+        drill=DrillEndpoints(asked, policies, drills, scalings, there),
+        recreation=RecreationEndpoints(asked, Recreate(AwsInfrastructure(ahead), snapshots, store)),
+    )
 
 
 def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:

@@ -30,8 +30,8 @@ from services._chassis.settings import Settings as BaseSettings
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
-from services.recovery.app import drills_of
-from services.recovery.drill_api import DrillRequest
+from services.recovery.api.drill import DrillRequest
+from services.recovery.app import endpoints_of, stored
 from services.recovery.jobs.watch import Rounds
 from services.recovery.settings import Settings
 
@@ -103,7 +103,8 @@ class InProcessSystem:
         named = tuple(Override(gate=check, reason=reason) for check, reason in overrides.items())
         asked = DrillRequest(plan=plan, actor="rehearsal", overrides=named)
         try:
-            await drills_of(settings, platform, platform.aws).begin(target, asked, None, Response())
+            endpoints = endpoints_of(platform, platform.aws, stored(settings, platform, platform.aws))
+            await endpoints.drill.begin(target, asked, None, Response())
         except Problem as problem:
             return problem.detail
         return ""

@@ -13,7 +13,7 @@ from services._chassis.redis_pool import WAIT_SECONDS
 from services._chassis.settings import Settings
 from services.orchestrator.domain import limits
 from services.orchestrator.domain.version_hold import MOST_HELD
-from services.recovery.api import MOST_LISTS
+from services.recovery.api.snapshot import MOST_LISTS
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Settings.model_construct()

@@ -14,12 +14,9 @@ from contracts.base import Target
 from contracts.recovery import SnapshotCaptured
 from contracts.topics import Party
 from services._aws.ecs_views import EcsService
-from services._chassis.http import PREFIX, create_http
 from services._chassis.readiness import Readiness
 from services._chassis.signatures import UNSIGNED, Identity, Signatures, Signer, Trust
 from services._chassis.signing_keys import TrustedKey
-from services._chassis.targets import Targets
-from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.capture import TEND
 from services.recovery.domain.protection import key_of
 from services.recovery.domain.snapshots.definition_changes import definition_changes
@@ -29,6 +26,7 @@ from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.jobs.tend import Housekeeping
 from tests.security.keys import Keys
 from tests.services.recovery.harness import ARN, BAD, GOOD, SECRET, START, TARGET, Recovery
+from tests.services.recovery.web import client_of
 
 HERE = f"{TARGET.cluster}/{TARGET.service}"
 OTHER = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="Other")
@@ -69,18 +67,10 @@ class Signing:
         return dict(answer.json())
 
     async def call(self, method: str, path: str, **body: Any) -> httpx2.Response:
-        async def ready() -> dict[str, str]:
-            return {}
-
         async def existing(_: Target) -> EcsService:
             return EcsService(await self.recovery.ecs.service(TARGET) or {})
 
-        http, told = create_http(ready), self.recovery
-        parts = told.inspect, told.assess, existing, told.examiner
-        endpoints = Endpoints(told.store, told.clock, told.policies, *parts)
-        http.include_router(create_router(endpoints, Targets(told.policies)), prefix=PREFIX)
-        base = f"http://here{PREFIX}/disaster-recovery"
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as web:
+        async with client_of(self.recovery, existing) as web:
             return await web.request(method, path, json=body or None)
 
     async def assert_not_used(self, snapshot_id: str, words: str) -> None:

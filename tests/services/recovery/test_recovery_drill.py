@@ -1,6 +1,6 @@
 """Drills of a rollback: when one may begin, what ends it, what it measures, and that nothing of it is left behind."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,21 +15,15 @@ from contracts.policy import ServicePolicy
 from contracts.policy_drills import Drills
 from contracts.recovery import ManualTrigger
 from contracts.rollout_pace import RolloutPace
-from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
-from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.jobs import FailedJob
-from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
-from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.drill import begin_drill
 from services.recovery.domain.drill.drill import Drill, PastDrill
 from services.recovery.domain.drill.drill_plan import due, moves, within
 from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.drill_api import DrillEndpoints, add_drill_routes
 from services.recovery.jobs.due_drills import DueDrillsJob
-from tests.kit import JSON
 from tests.services.recovery.harness import BAD, GOOD, OTHER, REPOSITORY, ROLL_SECONDS, START, TARGET, Crash, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
@@ -56,32 +50,6 @@ async def recovery() -> Recovery:
 async def scored(recovery: Recovery, low: float, id_: str = "score") -> None:
     event = HealthScored(target=TARGET, low=low, high=100, rating="excellent", levels=())
     await recovery.send(event, f"{id_}:{recovery.clock.time}", at=recovery.now)
-
-
-@pytest.fixture
-async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    async def existing(target: Target) -> EcsService:
-        found = await recovery.ecs.service(target)
-        if found is None:
-            raise Problem(404, "No such service", f"There is no service {target.service}.")
-        return EcsService(found)
-
-    http = create_http(ready)
-    looks = recovery.inspect, recovery.assess, existing, recovery.examiner
-    endpoints, targets = (
-        Endpoints(recovery.store, recovery.clock, recovery.policies, *looks),
-        Targets(recovery.policies),
-    )
-    router, drills = create_router(endpoints, targets), (recovery.drill_examiner, recovery.examiner, existing)
-    mine = DrillEndpoints(recovery.store, recovery.policies, *drills, endpoints.operations)
-    add_drill_routes(router, mine, targets)
-    http.include_router(router, prefix=PREFIX)
-    base = f"http://here{PREFIX}/disaster-recovery"
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
-        yield client
 
 
 async def ask(web: httpx2.AsyncClient, **changes: Any) -> httpx2.Response:

@@ -10,9 +10,9 @@ from contracts.scaling import ScalingFinished, ScalingStarted
 from services.recovery.domain.rollback.observed import Targets
 from services.recovery.domain.scaling.scale_plan import Autoscaler
 from tests.services.recovery.harness import Crash, Recovery
-from tests.services.recovery.test_recovery_drill import HERE, ask, policy, recovery, scored, web
+from tests.services.recovery.test_recovery_drill import HERE, ask, policy, recovery, scored
 
-__all__ = ["recovery", "web"]  # fixtures
+__all__ = ["recovery"]  # a fixture
 
 
 async def rounds(recovery: Recovery, most: int = 60) -> None:

@@ -1,6 +1,5 @@
 """A migration by hand: one task with the service's network and one image, once, whatever dies meanwhile."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,16 +11,9 @@ from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
 from contracts.recovery import Arm, ManualTrigger
-from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
-from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.jobs import FailedJob
-from services._chassis.operations import Operations
-from services._chassis.targets import Targets
-from services.recovery.api import Endpoints, create_router
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.migration_api import MigrationEndpoints, add_migration_routes
-from tests.kit import JSON
 from tests.services.recovery.harness import GOOD, OTHER, REPOSITORY, SECRET, START, TARGET, Crash, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
@@ -45,31 +37,6 @@ def recovery() -> Recovery:
         },
     }
     return mine
-
-
-@pytest.fixture
-async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    async def existing(target: Target) -> EcsService:
-        found = await recovery.ecs.service(target)
-        if found is None:
-            raise Problem(404, "No such service", f"There is no service {target.service}.")
-        return EcsService(found)
-
-    looks = recovery.inspect, recovery.assess, existing, recovery.examiner
-    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, *looks)
-    targets = Targets(recovery.policies)
-    router = create_router(endpoints, targets)
-    operations = Operations(recovery.store, recovery.clock, "/disaster-recovery")
-    mine = MigrationEndpoints(recovery.store, recovery.policies, recovery.planner, existing, operations)
-    add_migration_routes(router, mine, targets)
-    http = create_http(ready)
-    http.include_router(router, prefix=PREFIX)
-    base = f"http://here{PREFIX}/disaster-recovery"
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
-        yield client
 
 
 async def asked(web: httpx2.AsyncClient, **body: Any) -> dict[str, Any]:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from services.recovery.api.recreation import shown
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.recreate_parts import Kind, new_names, permission
 from services.recovery.domain.recreation.recreate_plan import Found, Unread, rules_of_others
 from services.recovery.domain.snapshots.snapshot import Snapshot
-from services.recovery.recreation_api import shown
 from tests.services.recovery.recreations import (
     ADMIN,
     BALANCER,

@@ -7,14 +7,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter
 
 from contracts.base import Target
 from contracts.recreation import RecreationFinished, RecreationStarted
 from services._aws.errors import AwsError
-from services._chassis.http import PREFIX, create_http
-from services._chassis.operations import Operations
-from services._chassis.targets import Targets as InPaths
 from services._chassis.transition import Transition
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.decisions.recreate import PlanDecision, approve, ask
@@ -25,10 +21,9 @@ from services.recovery.domain.recreation.recreate_plan import Found, parts_of
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.rollback.observed import Targets
 from services.recovery.jobs.recreate import SEVERAL_CALLS, RecreateJob
-from services.recovery.recreation_api import RecreationEndpoints, add_recreation_routes
-from tests.kit import JSON
 from tests.services.recovery.harness import TARGET, Crash, Recovery, Work
 from tests.services.recovery.recreations import NOW, snapshot, there
+from tests.services.recovery.web import client_of
 
 WHOLE = snapshot()
 WHOLE_PARTS = parts_of(WHOLE, NOW)
@@ -88,17 +83,7 @@ async def world() -> World:
 
 @pytest.fixture
 async def web(world: World) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    told, router = world.recovery, APIRouter(prefix="/disaster-recovery")
-    operations = Operations(told.store, told.clock, "/disaster-recovery")
-    add_recreation_routes(router, RecreationEndpoints(told.recreate, told.store, operations), InPaths(told.policies))
-    operations.add_to(router)
-    http = create_http(ready)
-    http.include_router(router, prefix=PREFIX)
-    base = f"http://here{PREFIX}/disaster-recovery"
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
+    async with client_of(world.recovery) as client:
         yield client
 
 

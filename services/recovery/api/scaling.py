@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: emergency scaling by hand. It answers 202 with its operation's URL."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -14,7 +14,6 @@ from contracts.deployment import Override
 from contracts.policy import ServicePolicy
 from contracts.prose import Prose
 from contracts.recovery import ManualTrigger
-from contracts.suggest import did_you_mean
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.http import Problem
@@ -23,20 +22,18 @@ from services._chassis.operations import (
     IdempotencyKey,
     Operations,
     Requested,
-    find_operation,
-    refuse_another,
     request_id,
-    what_was_asked,
 )
 from services._chassis.policies import Policies
-from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services._chassis.transition import Decision, Transition
+from services._chassis.transition import Decision
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.bodies import check_overrides
 from services.recovery.decisions.drill import stop_drill
 from services.recovery.decisions.scale import begin_scaling, refuse_by_hand, wanted_of, why_not_scale
 from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.outside.answer import Answer
-from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.scale_plan import OVERRIDABLE, Planned, plan_scaling
 from services.recovery.domain.scaling.scale_work import ScaleWork, ScalingOperation
 from services.recovery.domain.scaling.scaling import EmergencyScaling, WhyScale, not_scaled
@@ -71,23 +68,26 @@ class ScaleAccepted(Accepted):
 class ScalingEndpoints:
     """Does the work of the routes."""
 
-    store: Store
+    asked: Asked
     policies: Policies
     examiner: ScalingExaminer
     existing: Existing
-    operations: Operations
+
+    @property
+    def operations(self) -> Operations:
+        return self.asked.operations
 
     async def scale(
         self, target: Target, body: ScaleRequest, key: str | None, response: Response
     ) -> ScaleAccepted | dict[str, Any]:
         """Begin to scale; for a dry run, return what that would set. The job looks again before it sets anything."""
-        _check_overrides(body)
+        check_overrides("A scaling", body.overrides, OVERRIDABLE)
         scaling, policy = self._asked(target, body, key), self.policies.of(target)
         if (before := await self._came_before(scaling, body, key, response)) is not None:
             return before
         if not body.dry_run:
             await self._end_drill(target, body)
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         planned = why_not_scale(protection, self.operations.now) or await self._plan(
             target, protection, scaling, policy
         )
@@ -109,8 +109,7 @@ class ScalingEndpoints:
     async def _end_drill(self, target: Target, body: ScaleRequest) -> None:
         """End a drill: an emergency goes first."""
         now, why = self.operations.now, f"{body.actor} scales the service"
-        drill = Transition(key_of(target), lambda state: stop_drill(Protection.from_bytes(state), target, why, now))
-        await self.store.apply(drill, cause="")
+        await self.asked.apply(target, lambda protection: stop_drill(protection, target, why, now))
 
     def _asked(self, target: Target, body: ScaleRequest, key: str | None) -> EmergencyScaling:
         now = self.operations.now
@@ -128,9 +127,8 @@ class ScalingEndpoints:
         self, scaling: EmergencyScaling, body: ScaleRequest, key: str | None, response: Response
     ) -> ScaleAccepted | None:
         """Return the answer to the first request with this key; None where there was none."""
-        if key is None or (found := await find_operation(self.store, scaling.scaling_id)) is None:
+        if (found := await self.asked.before(scaling.scaling_id, body, key)) is None:
             return None
-        await refuse_another(self.store, scaling.scaling_id, body, key)
         kept = ScalingOperation.model_validate(found.model_dump())
         return ScaleAccepted(
             **self.operations.accepted(response, kept.operation_id).model_dump(),
@@ -151,48 +149,36 @@ class ScalingEndpoints:
 
     async def _refused(self, target: Target, scaling: EmergencyScaling, answer: Answer, *, record: bool) -> Problem:
         if record:
-            transition = Transition(
-                key_of(target), lambda state: refuse_by_hand(Protection.from_bytes(state), target, scaling, answer)
-            )
-            await self.store.apply(transition, cause="")
-        return Problem(409, "The service is not scaled", answer.sentence)
+            await self.asked.apply(target, lambda protection: refuse_by_hand(protection, target, scaling, answer))
+        return _problem(answer)
 
     async def _begin(self, target: Target, scaling: EmergencyScaling, body: ScaleRequest, key: str | None) -> None:
-        refused: list[Answer] = []
-
-        def decide(state: bytes | None) -> Decision:
-            refused.clear()
-            protection = Protection.from_bytes(state)
+        def decide(protection: Protection) -> Decision | Refused:
             standing = protection.scaling
             if standing is not None and standing.scaling_id == scaling.scaling_id:
-                return Decision()  # the same request came at the same time
+                return BEGUN_BEFORE
             if answer := why_not_scale(protection, scaling.asked_at):
-                refused.append(answer)
-                return refuse_by_hand(protection, target, scaling, answer)
-            begun = begin_scaling(protection, target, scaling)
-            return replace(begun, records={**begun.records, **what_was_asked(scaling.scaling_id, body, key)})
+                return Refused(_problem(answer), refuse_by_hand(protection, target, scaling, answer))
+            return begin_scaling(protection, target, scaling)
 
-        await self.store.apply(Transition(key_of(target), decide), cause="", intake=True)
-        if refused:
-            raise Problem(409, "The service is not scaled", refused[0].sentence)
+        await self.asked.begin(target, scaling.scaling_id, body, key, decide)
 
     async def end(self, target: Target, body: Requested, response: Response) -> Accepted:
         """Begin to restore what stands; where that is under way, return its operation."""
         asked, found = ManualTrigger(actor=body.actor, reason=body.reason), list[str]()
 
-        def decide(state: bytes | None) -> Decision:
-            protection = Protection.from_bytes(state)
-            found[:] = [protection.scaling.scaling_id] if protection.scaling else []
+        def decide(protection: Protection) -> Decision | Refused:
+            if protection.scaling is None:
+                return Refused(Problem(409, "There is no scaling", f"No emergency scaling stands on {target}."))
+            found[:] = [protection.scaling.scaling_id]
             return begin_restoring(protection, target, self.operations.now, asked)
 
-        await self.store.apply(Transition(key_of(target), decide), cause="")
-        if not found:
-            raise Problem(409, "There is no scaling", f"No emergency scaling stands on {target}.")
+        await self.asked.apply(target, decide)
         return self.operations.accepted(response, ScaleWork(target=target, scaling_id=found[0]).end_id)
 
     async def show(self, target: Target) -> dict[str, Any]:
         """Return the scaling that stands, or None, and those that are over, the newest first."""
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         standing = protection.scaling
         if standing is None and not protection.past_scalings:
             await self.existing(target)
@@ -204,13 +190,8 @@ class ScalingEndpoints:
         }
 
 
-def _check_overrides(body: ScaleRequest) -> None:
-    for override in body.overrides:
-        if override.gate not in OVERRIDABLE:
-            guess = did_you_mean(override.gate, OVERRIDABLE) or "."
-            known = f"Checks that can be overridden: {', '.join(OVERRIDABLE)}."
-            why = f"A scaling has no check {override.gate[:100]!r}{guess} {known}"
-            raise Problem(422, "No such check", why)
+def _problem(answer: Answer) -> Problem:
+    return Problem(409, "The service is not scaled", answer.sentence)
 
 
 def _shown(planned: Planned, scaling: EmergencyScaling) -> dict[str, Any]:

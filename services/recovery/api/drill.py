@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: drills, by which a recovery plan is tried and timed. It answers 202 with its operation's URL."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -23,16 +23,13 @@ from services._chassis.operations import (
     IdempotencyKey,
     Operations,
     Requested,
-    find_operation,
-    refuse_another,
     request_id,
-    what_was_asked,
 )
 from services._chassis.policies import Policies
-from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services._chassis.transition import Decision, Transition
-from services.recovery.bodies import check_overrides
+from services._chassis.transition import Decision
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.bodies import check_overrides
 from services.recovery.decisions.drill import LOOKS, begin_drill, stop_drill
 from services.recovery.domain.drill.drill import Drill
 from services.recovery.domain.drill.drill_plan import (
@@ -45,7 +42,7 @@ from services.recovery.domain.drill.drill_plan import (
     why_not_now,
 )
 from services.recovery.domain.drill.drill_work import DrillOperation
-from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.scale_plan import Planned
 from services.recovery.examine import DrillExaminer, ScalingExaminer
 
@@ -67,12 +64,15 @@ class DrillAccepted(Accepted):
 class DrillEndpoints:
     """Does the work of the routes."""
 
-    store: Store
+    asked: Asked
     policies: Policies
     examiner: DrillExaminer
     scaling: ScalingExaminer
     existing: Existing
-    operations: Operations
+
+    @property
+    def operations(self) -> Operations:
+        return self.asked.operations
 
     async def begin(
         self, target: Target, body: DrillRequest, key: str | None, response: Response
@@ -81,11 +81,10 @@ class DrillEndpoints:
         check_overrides("A drill", body.overrides, OVERRIDABLE)
         policy, now = self.policies.of(target), self.operations.now
         drill = _drill(body, policy, now, request_id(target, "drill", key))
-        if key is not None and (known := await find_operation(self.store, drill.drill_id)) is not None:
-            await refuse_another(self.store, drill.drill_id, body, key)
+        if (known := await self.asked.before(drill.drill_id, body, key)) is not None:
             return self._accepted(response, drill.drill_id, known.sentence or "It is under way.")
         await self.existing(target)
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         obstacle = why_not_now(protection, policy, now, drill.overridden)
         sentence = "" if obstacle is not None else await self._looked(target, protection, drill, policy)
         if obstacle is not None:
@@ -117,41 +116,32 @@ class DrillEndpoints:
     async def _begin(
         self, target: Target, drill: Drill, body: DrillRequest, policy: ServicePolicy, key: str | None
     ) -> None:
-        refused: list[Obstacle] = []
-
-        def decide(state: bytes | None) -> Decision:
-            refused.clear()
-            protection = Protection.from_bytes(state)
+        def decide(protection: Protection) -> Decision | Refused:
             if protection.drill is not None and protection.drill.drill_id == drill.drill_id:
-                return Decision()  # the same request came at the same time
+                return BEGUN_BEFORE
             if obstacle := why_not_now(protection, policy, drill.asked_at, drill.overridden):
-                refused.append(obstacle)
-                return Decision()
-            begun = begin_drill(protection, target, drill)
-            return replace(begun, records={**begun.records, **what_was_asked(drill.drill_id, body, key)})
+                return Refused(_problem(obstacle))
+            return begin_drill(protection, target, drill)
 
-        await self.store.apply(Transition(key_of(target), decide), cause="", intake=True)
-        if refused:
-            raise _problem(refused[0])
+        await self.asked.begin(target, drill.drill_id, body, key, decide)
 
     async def end(self, target: Target, body: Requested, response: Response) -> Accepted:
         """End the drill that is under way, and return its operation."""
         found, now = list[str](), self.operations.now
 
-        def decide(state: bytes | None) -> Decision:
-            protection = Protection.from_bytes(state)
-            found[:] = [protection.drill.drill_id] if protection.drill else []
+        def decide(protection: Protection) -> Decision | Refused:
+            if protection.drill is None:
+                return Refused(Problem(409, "There is no drill", f"No drill is under way on {target}."))
+            found[:] = [protection.drill.drill_id]
             reason = f": {body.reason}" if body.reason else ""
             return stop_drill(protection, target, f"{body.actor} has ended it{reason}", now)
 
-        await self.store.apply(Transition(key_of(target), decide), cause="")
-        if not found:
-            raise Problem(409, "There is no drill", f"No drill is under way on {target}.")
+        await self.asked.apply(target, decide)
         return self.operations.accepted(response, found[0])
 
     async def show(self, target: Target) -> dict[str, Any]:
         """Return the drill that is under way, or None, and those that are over, the newest first."""
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         drill = protection.drill
         if drill is None and not protection.past_drills:
             await self.existing(target)

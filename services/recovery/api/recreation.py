@@ -1,7 +1,6 @@
 """HTTP in, HTTP out: what of a service is missing, asking for it to be made again, and approving that."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -17,15 +16,13 @@ from services._chassis.operations import (
     IdempotencyKey,
     Operations,
     Requested,
-    find_operation,
-    refuse_another,
     request_id,
-    what_was_asked,
 )
 from services._chassis.reasons import Impossible
-from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services._chassis.transition import Decision, Transition
+from services._chassis.transition import Decision
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.scaling import MOST_TASKS
 from services.recovery.decisions.recreate import (
     PlanDecision,
     approve,
@@ -35,12 +32,11 @@ from services.recovery.decisions.recreate import (
     why_not_ask,
     why_not_reject,
 )
-from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.protection import Protection
 from services.recovery.domain.recreation.recreate_plan import RecreationPlan
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.snapshots.snapshot import Snapshot, SnapshotId
 from services.recovery.recreate import Recreate
-from services.recovery.scaling_api import MOST_TASKS
 
 _PATH = "/recreate/{cluster_name}/{service_name}"
 
@@ -73,15 +69,19 @@ class RecreationAccepted(Accepted):
 class RecreationEndpoints:
     """Does the work of the routes."""
 
+    asked: Asked
     recreate: Recreate
-    store: Store
-    operations: Operations
+
+    @property
+    def operations(self) -> Operations:
+        return self.asked.operations
 
     async def ask(self, target: Target, body: RecreateRequest, key: str | None, response: Response) -> dict[str, Any]:
         """Wait for an approval of the plan; for a dry run, and where nothing is missing, return the plan alone."""
         name = f"recreation:{request_id(target, 'recreation', key)}"
-        if key is not None and not body.dry_run and await find_operation(self.store, name) is not None:
-            return await self._known(target, name, body, key, response)
+        if not body.dry_run and (before := await self.asked.before(name, body, key)) is not None:
+            digest = str(before.model_dump().get("plan", ""))
+            return {"target": str(target)} | self._accepted(response, name, digest)
         try:
             snapshot = await self.recreate.snapshot(target, body.snapshot_id)
         except Impossible as why:
@@ -105,24 +105,15 @@ class RecreationEndpoints:
             reason=body.reason,
         )
 
-        def decide(protection: Protection) -> Decision | str:
+        def decide(protection: Protection) -> Decision | Refused:
             if protection.recreation is not None and protection.recreation.recreation_id == name:
-                return Decision()  # the same request came at the same time
-            why = why_not_ask(protection, now)
-            asked = ask(protection, target, recreation)
-            return why or replace(asked, records={**asked.records, **what_was_asked(name, body, key)})
+                return BEGUN_BEFORE
+            if why := why_not_ask(protection, now):
+                return _refused(why)
+            return ask(protection, target, recreation)
 
-        await self._apply(target, decide)
+        await self.asked.begin(target, name, body, key, decide)
         return view | self._accepted(response, name, plan.digest)
-
-    async def _known(
-        self, target: Target, name: str, body: RecreateRequest, key: str, response: Response
-    ) -> dict[str, Any]:
-        """Answer a request that came before. Raise ``Problem`` for another body."""
-        await refuse_another(self.store, name, body, key)
-        found = await find_operation(self.store, name)
-        plan = str(found.model_dump().get("plan", "")) if found else ""
-        return {"target": str(target)} | self._accepted(response, name, plan)
 
     def _accepted(self, response: Response, name: str, plan: str) -> dict[str, Any]:
         accepted = self.operations.accepted(response, name)
@@ -132,37 +123,27 @@ class RecreationEndpoints:
         """Take an approval, from which on it is made, or a rejection."""
         decided, names = PlanDecision(body.plan, body.actor, body.reason, self.operations.now), list[str]()
 
-        def decide(protection: Protection) -> Decision | str:
+        def decide(protection: Protection) -> Decision | Refused:
             names[:] = [protection.recreation.recreation_id] if protection.recreation else []
-            if approves:
-                return why_not_approve(protection, decided) or approve(protection, target, decided)
-            return why_not_reject(protection, decided) or reject(protection, target, decided)
+            why = (why_not_approve if approves else why_not_reject)(protection, decided)
+            return _refused(why) if why else (approve if approves else reject)(protection, target, decided)
 
-        await self._apply(target, decide)
+        await self.asked.apply(target, decide, intake=True)
         return self._accepted(response, names[0], body.plan)
-
-    async def _apply(self, target: Target, decide: Callable[[Protection], Decision | str]) -> None:
-        """Apply a decision; raise ``Problem`` with the sentence that stands in its place."""
-        refused: list[str] = []
-
-        def on(state: bytes | None) -> Decision:
-            answer = decide(Protection.from_bytes(state))
-            refused[:] = [answer] if isinstance(answer, str) else []
-            return Decision() if isinstance(answer, str) else answer
-
-        await self.store.apply(Transition(key_of(target), on), cause="", intake=True)
-        if refused:
-            raise Problem(409, "That is not possible now", refused[0])
 
     async def show(self, target: Target) -> dict[str, Any]:
         """Return what waits or is being made, or None, and what is over, the newest first."""
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         standing = protection.recreation
         return {
             "target": str(target),
             "recreation": standing.model_dump(exclude={"begun"}) if standing else None,
             "past": [past.model_dump() for past in reversed(protection.past_recreations)],
         }
+
+
+def _refused(why: str) -> Refused:
+    return Refused(Problem(409, "That is not possible now", why))
 
 
 def shown(snapshot: Snapshot, plan: RecreationPlan) -> dict[str, Any]:

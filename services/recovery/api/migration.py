@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: migrations outside a run. It answers 202 with its operation's URL."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Response
@@ -23,19 +23,17 @@ from services._chassis.operations import (
     Operations,
     Requested,
     find_operation,
-    refuse_another,
     request_id,
-    what_was_asked,
 )
 from services._chassis.policies import Policies
-from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services._chassis.transition import Decision, Transition
-from services.recovery.bodies import check_overrides
+from services._chassis.transition import Decision
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.bodies import check_overrides
 from services.recovery.decisions.migrate import begin_migration, why_not_migrate
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.migration.migration_plan import OVERRIDABLE, NotPrepared, Prepared
-from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.protection import Protection
 from services.recovery.prepare import MigrationPlanner
 
 _PATH = "/{cluster_name}/{service_name}"
@@ -82,11 +80,14 @@ class MigrateAccepted(Accepted):
 class MigrationEndpoints:
     """Does the work of the routes."""
 
-    store: Store
+    asked: Asked
     policies: Policies
     planner: MigrationPlanner
     existing: Existing
-    operations: Operations
+
+    @property
+    def operations(self) -> Operations:
+        return self.asked.operations
 
     async def migrate(
         self, target: Target, body: MigrateRequest, key: str | None, response: Response
@@ -96,7 +97,7 @@ class MigrationEndpoints:
         asked = self._asked(target, body, key)
         if (before := await self._came_before(asked, body, key, response)) is not None:
             return before
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         if why := why_not_migrate(protection, self.operations.now):
             raise _refused(why)
         prepared = await self._prepared(target, asked)
@@ -143,10 +144,8 @@ class MigrationEndpoints:
         self, asked: Migration, body: MigrateRequest, key: str | None, response: Response
     ) -> MigrateAccepted | None:
         """Return the answer to the first request with this key; None where there was none."""
-        found = await find_operation(self.store, asked.migration_id) if key else None
-        if found is None:
+        if (found := await self.asked.before(asked.migration_id, body, key)) is None:
             return None
-        await refuse_another(self.store, asked.migration_id, body, key)
         shown = found.model_dump()
         return MigrateAccepted(
             **self.operations.accepted(response, asked.migration_id).model_dump(),
@@ -157,31 +156,23 @@ class MigrationEndpoints:
         )
 
     async def _begin(self, target: Target, asked: Migration, body: MigrateRequest, key: str | None) -> None:
-        refused: list[str] = []
-
-        def decide(state: bytes | None) -> Decision:
-            refused.clear()
-            protection = Protection.from_bytes(state)
+        def decide(protection: Protection) -> Decision | Refused:
             standing = protection.migration
             if standing is not None and standing.migration_id == asked.migration_id:
-                return Decision()  # the same request came at the same time
+                return BEGUN_BEFORE
             if why := why_not_migrate(protection, asked.asked_at):
-                refused.append(why)
-                return Decision()
-            begun = begin_migration(protection, target, asked)
-            return replace(begun, records={**begun.records, **what_was_asked(asked.migration_id, body, key)})
+                return Refused(_refused(why))
+            return begin_migration(protection, target, asked)
 
-        await self.store.apply(Transition(key_of(target), decide), cause="", intake=True)
-        if refused:
-            raise _refused(refused[0])
+        await self.asked.begin(target, asked.migration_id, body, key, decide)
 
     async def show(self, target: Target) -> dict[str, Any]:
         """Return the migration that is under way, or None, and those that are over, the newest first."""
-        protection = await self.store.read(key_of(target), Protection)
+        protection = await self.asked.protection(target)
         standing = protection.migration
         if standing is None and not protection.past_migrations:
             await self.existing(target)
-        found = await find_operation(self.store, standing.migration_id) if standing else None
+        found = await find_operation(self.asked.store, standing.migration_id) if standing else None
         return {
             "target": str(target),
             "migration": found.model_dump(exclude={"target"}) if found else None,
