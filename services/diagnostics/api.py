@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: look now, list what was found, explain one issue."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -51,45 +52,45 @@ class TroubleshootingBody(BaseModel):
     evidence: tuple[Prose, ...]
 
 
-def create_router(inspect: Inspector, store: Store, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix=PREFIX, tags=["diagnostics"])
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Does the work of the routes."""
 
-    InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
-
-    seen: dict[Target, KnownIssues] = {}
+    inspect: Inspector
+    store: Store
+    existing: Existing
+    clock: Clock
+    seen: dict[Target, KnownIssues] = field(default_factory=dict)
     """What requests have looked at, in this process alone, since a GET stores nothing; the oldest go first."""
 
-    async def known_before(target: Target) -> KnownIssues:
-        stored = await store.read(issues_key(target), KnownIssues)
-        latest = max(stored, seen.get(target, stored), key=lambda issues: issues.checked_at or 0)
-        return latest.with_those_of_others(stored)
-
-    async def known(target: Target) -> KnownIssues:
-        found = await known_before(target)
-        if found.checked_at is None:
-            await existing(target)  # nobody has looked yet: is there such a service at all?
-        return found
-
-    @router.get("/run-diagnostics", dependencies=[needs(Role.VIEWER)])
-    async def run(target: InQuery) -> DiagnosticsBody:
-        evidence = await looked_at(inspect(target), existing, target)
-        now = clock.now()
+    async def run(self, target: Target) -> DiagnosticsBody:
+        """Look at the service now."""
+        evidence = await looked_at(self.inspect(target), self.existing, target)
+        now = self.clock.now()
         issues = diagnose(target, evidence, now)
-        before = await known_before(target)
-        seen.pop(target, None)
-        seen[target] = update(before, issues, now, complete=not evidence.unseen).after
-        if len(seen) > MOST_SEEN:
-            del seen[next(iter(seen))]
+        before = await self._known_before(target)
+        self.seen.pop(target, None)
+        self.seen[target] = update(before, issues, now, complete=not evidence.unseen).after
+        if len(self.seen) > MOST_SEEN:
+            del self.seen[next(iter(self.seen))]
         found = _body(target, KnownIssues(issues=issues, checked_at=now).with_those_of_others(before))
         return DiagnosticsBody(**found.model_dump(), unseen=evidence.unseen)
 
-    @router.get("/issues", dependencies=[needs(Role.VIEWER)])
-    async def get_issues(target: InQuery) -> IssuesBody:
-        return _body(target, await known(target))
+    async def known(self, target: Target) -> KnownIssues:
+        """Return what the last look has found, over HTTP or by itself."""
+        found = await self._known_before(target)
+        if found.checked_at is None:
+            await self.existing(target)  # nobody has looked yet: is there such a service at all?
+        return found
 
-    @router.get("/troubleshooting/{issue_id}", dependencies=[needs(Role.VIEWER)])
-    async def troubleshoot(issue_id: str, target: InQuery) -> TroubleshootingBody:
-        issue = (await known(target)).issue(issue_id)
+    async def _known_before(self, target: Target) -> KnownIssues:
+        stored = await self.store.read(issues_key(target), KnownIssues)
+        latest = max(stored, self.seen.get(target, stored), key=lambda issues: issues.checked_at or 0)
+        return latest.with_those_of_others(stored)
+
+    async def explained(self, target: Target, issue_id: str) -> TroubleshootingBody:
+        """Return one issue with its causes and the steps that resolve it."""
+        issue = (await self.known(target)).issue(issue_id)
         if issue is None:
             raise Problem(404, "No such issue", f"{target} has no such issue now; GET /diagnostics/issues lists them.")
         return TroubleshootingBody(
@@ -102,6 +103,25 @@ def create_router(inspect: Inspector, store: Store, existing: Existing, targets:
             prevention_measures=issue.prevention,
             evidence=issue.evidence,
         )
+
+
+def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix=PREFIX, tags=["diagnostics"])
+
+    InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
+
+    @router.get("/run-diagnostics", dependencies=[needs(Role.VIEWER)])
+    async def run(target: InQuery) -> DiagnosticsBody:
+        return await endpoints.run(target)
+
+    @router.get("/issues", dependencies=[needs(Role.VIEWER)])
+    async def get_issues(target: InQuery) -> IssuesBody:
+        return _body(target, await endpoints.known(target))
+
+    @router.get("/troubleshooting/{issue_id}", dependencies=[needs(Role.VIEWER)])
+    async def troubleshoot(issue_id: str, target: InQuery) -> TroubleshootingBody:
+        return await endpoints.explained(target, issue_id)
 
     return router
 

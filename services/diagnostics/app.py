@@ -11,7 +11,7 @@ from services._chassis.targets import Targets
 from services.diagnostics import handlers
 from services.diagnostics.adapters.ecs import AwsEcs
 from services.diagnostics.adapters.load_balancers import AwsLoadBalancers
-from services.diagnostics.api import create_router
+from services.diagnostics.api import Endpoints, create_router
 from services.diagnostics.inspect import Inspect
 from services.diagnostics.jobs.diagnose import DIAGNOSE, Diagnose
 from services.diagnostics.settings import Settings
@@ -29,5 +29,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             ReadinessChanged: handlers.readiness,
         },
         jobs={DIAGNOSE: Diagnose(inspect, clock)},
-        router=create_router(inspect, platform.store, partial(existing, aws), targets, clock),
+        router=create_router(Endpoints(inspect, platform.store, partial(existing, aws), clock), targets),
     )

@@ -11,6 +11,7 @@ from services._aws.databases import RdsDatabases
 from services._aws.existing import existing
 from services._aws.secrets import Secrets
 from services._chassis.commands import becomes_job
+from services._chassis.operations import Operations
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services._chassis.web import Web
@@ -20,7 +21,7 @@ from services.validator.adapters.ecr import EcrImages
 from services.validator.adapters.ecs import AwsEcs
 from services.validator.adapters.http import AGENT, WireHttp
 from services.validator.adapters.rollouts import AwsRollouts
-from services.validator.api import create_router
+from services.validator.api import PREFIX, Endpoints, create_router
 from services.validator.jobs.preflight import PREFLIGHT, Preflight
 from services.validator.jobs.service_tests import ServiceTests
 from services.validator.jobs.validate import OPERATION, VALIDATION, Validate, ValidateOnRequest
@@ -50,10 +51,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         },
         failures={VALIDATION: handlers.validation_failed},
         router=create_router(
-            platform.store,
-            clock,
+            Endpoints(Operations(platform.store, clock, PREFIX), policies, partial(existing, aws)),
             Targets(policies, settings.cluster_name, settings.service_name),
-            partial(existing, aws),
         ),
         closers=(web.close, downloads.aclose),
     )

@@ -35,7 +35,7 @@ def client_of(inspector: Any, store: RedisStore | None = None) -> TestClient:
 
     http = create_http(ready)
     store = store or memory_store("diagnostics", CLOCK)
-    routes = api.create_router(inspector, store, there, CONFIGURED, CLOCK)
+    routes = api.create_router(api.Endpoints(inspector, store, there, CLOCK), CONFIGURED)
     http.include_router(routes, prefix="/api/v1")
     return TestClient(http, client=("127.0.0.1", 1))
 

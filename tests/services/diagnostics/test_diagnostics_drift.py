@@ -62,7 +62,7 @@ async def test_it_is_shown_beside_what_a_look_finds(store: RedisStore) -> None:
     http = create_http(ready)
     targets = Targets(FakePolicies(), TARGET.cluster, TARGET.service)
     inspector = FakeInspector(evidence(service=SHORT))
-    http.include_router(api.create_router(inspector, store, there, targets, CLOCK), prefix="/api/v1")
+    http.include_router(api.create_router(api.Endpoints(inspector, store, there, CLOCK), targets), prefix="/api/v1")
     client = TestClient(http, client=("127.0.0.1", 1))
     assert [issue["kind"] for issue in client.get("/api/v1/diagnostics/run-diagnostics").json()["issues"]] == [
         "below_desired_count"

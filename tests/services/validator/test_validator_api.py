@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from contracts.base import Target
 from contracts.policy import ServicePolicy, Timeouts
 from services._chassis.http import PREFIX, create_http
+from services._chassis.operations import Operations
 from services._chassis.store import RedisStore
 from services._chassis.targets import Targets
-from services.validator.api import create_router
+from services.validator.api import Endpoints, create_router
 from services.validator.domain.operation import Validation
 from tests.kit import JSON, FakeClock, FakePolicies, memory_store, there
 
@@ -52,8 +53,9 @@ def http(store: RedisStore, clock: FakeClock) -> FastAPI:
     async def ready() -> dict[str, str]:
         return {}
 
-    http = create_http(ready)
-    http.include_router(create_router(store, clock, Targets(Policies()), there), prefix=PREFIX)
+    http, policies = create_http(ready), Policies()
+    endpoints = Endpoints(Operations(store, clock, "/deployment-validation"), policies, there)
+    http.include_router(create_router(endpoints, Targets(policies)), prefix=PREFIX)
     return http
 
 
