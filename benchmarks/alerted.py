@@ -164,7 +164,7 @@ class Reactions:
             mine, theirs = self.at(share)
             what = f"alert → UpdateService, p{share * 100:.0f} of {len(self.ours)}"
             lines.append(f"{what:<44} {mine * 1000:>7.0f} ms {theirs * 1000:>7.0f} ms   {self.ratio(share):.2f}")
-        same = {reaction.calls for reaction in (*self.ours, *self.bare)}
+        same = {tuple(sorted(reaction.calls)) for reaction in (*self.ours, *self.bare)}  # some are made at a time
         lines.append(f"  the same calls: {' '.join(next(iter(same)))}" if len(same) == 1 else f"  CALLS DIFFER: {same}")
         return "\n".join(lines)
 

@@ -1,15 +1,28 @@
-"""Shutting tasks down.
+"""Waiting for two things at once, and shutting tasks down.
 
-Both functions suppress a cancellation that arrives while they wait; the caller re-raises it. How a future ended that
-nobody waits for any more is noted, so that asyncio does not report its error as one that was overlooked.
+``until_over`` and ``end`` suppress a cancellation that arrives while they wait; the caller re-raises it. How a future
+ended that nobody waits for any more is noted, so that asyncio does not report its error as one that was overlooked.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+async def both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Return both results when both have ended; the first one's error is raised before the second one's."""
+    one, other = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(one, BaseException):
+        raise one
+    if isinstance(other, BaseException):
+        raise other
+    return one, other
 
 
 async def until_over(future: asyncio.Future[Any]) -> None:

@@ -25,10 +25,12 @@ class VersionFinder:
         names another image by now, since the same task definition would then run something else. Where either cannot
         be read, a copy is the safe answer; if none can be registered, the original is.
         """
-        found = await reads.read("DescribeTaskDefinition", lambda: self.ecs.task_definition(target, snapshot.version))
+        found, moved = await asyncio.gather(
+            reads.read("DescribeTaskDefinition", lambda: self.ecs.task_definition(target, snapshot.version)),
+            self._moved(target, snapshot.tagged_images, reads),
+        )
         unread = isinstance(found, AwsError)
         active = not isinstance(found, AwsError) and found is not None and found.get("status") == "ACTIVE"
-        moved = await self._moved(target, snapshot.tagged_images, reads)
         if active and moved is False:
             return snapshot.version
         try:

@@ -12,6 +12,7 @@ from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
+from services._chassis.tasks import both
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, note_step, wait_until
 from services.recovery.domain.change import Body
@@ -33,13 +34,13 @@ from services.recovery.domain.rollback.roll_back import (
 )
 from services.recovery.domain.rollback.steps import Reached
 from services.recovery.domain.snapshots.known_version import Versions, exchanged
-from services.recovery.domain.snapshots.proof import Proof, Unproven
+from services.recovery.domain.snapshots.proof import Unproven
 from services.recovery.domain.snapshots.snapshot import Snapshot, by_hand, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_changes import changes_back
 from services.recovery.jobs.find_replaced import find_replaced
+from services.recovery.jobs.find_snapshot import find_snapshot
 from services.recovery.jobs.find_version import VersionFinder
-from services.recovery.jobs.tend import adopt
 from services.recovery.observe import RollbackObserver, baseline_of
 from services.recovery.ports import Balancers, Ecs, Images, Snapshots
 
@@ -109,8 +110,8 @@ class _Execution:
         job, before, started = self.job, self.progress, rollback.started_at.timestamp()
         self.progress = before.looked(started, job.clock.now())
         try:
-            self.snapshot = self.snapshot or await self._proven(protection, rollback.snapshot_id)
-            move = await self._look_and_move(protection, rollback, self.snapshot)
+            service = await self._read(protection, rollback.snapshot_id)
+            move = await self._look_and_move(protection, rollback, self.snapshot, service)
             self.refused_at = inf
         except Unproven as unproven:
             why = f"The snapshot {rollback.snapshot_id} is not used: {unproven}."
@@ -130,20 +131,21 @@ class _Execution:
             await self._publish(move, rollback)
         return move
 
-    async def _proven(self, protection: Protection, snapshot_id: str) -> Snapshot | None:
-        """Read the snapshot. One of a version before signatures must be from now on what it is now."""
-        found = await self.job.snapshots.get(self.work.target, snapshot_id, protection.snapshots)
-        if found is None:
-            return None
-        if found.proof is Proof.FIRST_USE:
-            await self.job.store.apply(adopt(self.work.target, found, self.job.clock), cause="")
-        return found.snapshot
+    async def _read(self, protection: Protection, snapshot_id: str) -> Body | None:
+        """Return the service; read the snapshot at the same time, once."""
+        job, target = self.job, self.work.target
+        if self.snapshot is not None:
+            return await job.ecs.service(target)
+        reading = find_snapshot(job.snapshots, job.store, job.clock, target, snapshot_id, protection)
+        self.snapshot, service = await both(reading, job.ecs.service(target))
+        return service
 
-    async def _look_and_move(self, protection: Protection, rollback: RollingBack, snapshot: Snapshot | None) -> Move:
+    async def _look_and_move(
+        self, protection: Protection, rollback: RollingBack, snapshot: Snapshot | None, service: Body | None
+    ) -> Move:
         """Look and decide; of all moves, only ``Restore`` changes the service, and is made here."""
         if snapshot is None:
             return Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
-        service = await self.job.ecs.service(self.work.target)
         if service is None:
             return Failed("The service is not there any more.")
         deletion = EcsService(service).being_deleted
