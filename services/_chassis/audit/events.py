@@ -29,6 +29,7 @@ from contracts.recovery import (
     SnapshotCaptured,
     TargetArmed,
     TargetDisarmed,
+    Trigger,
 )
 from contracts.recreation import RecreationFinished, RecreationStarted
 from contracts.results import StepFinished
@@ -101,11 +102,18 @@ def _override(event: GateEvaluated) -> Fields | None:
     return {"act": Act.OVERRIDE_USED, "why": gate.overridden_by, "details": (f"{gate.name}: {gate.arithmetic}",)}
 
 
+def _asked_by(trigger: Trigger | None) -> Fields:
+    """Return who has asked, and why; nothing where nobody has."""
+    return {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
+
+
+def _why(trigger: Trigger) -> Fields:
+    return {"why": trigger.summary} | _asked_by(trigger)
+
+
 def _begun(event: RollbackStarted) -> Fields:
-    trigger = event.triggered_by
-    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
     details = (f"snapshot {event.snapshot_id}", *((event.detail,) if event.detail else ()))
-    return {"act": Act.ROLLBACK_STARTED, "why": event.trigger, "details": details} | by_hand
+    return {"act": Act.ROLLBACK_STARTED, "why": event.trigger, "details": details} | _asked_by(event.triggered_by)
 
 
 def _ended(event: RollbackFinished) -> Fields:
@@ -120,10 +128,8 @@ def _ended(event: RollbackFinished) -> Fields:
 
 
 def _scaling(event: ScalingStarted) -> Fields:
-    trigger = event.trigger
-    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
     details = (f"scaling {event.scaling_id}", event.sentence, f"until {event.until:%Y-%m-%d %H:%M:%S} UTC")
-    return {"act": Act.SCALING_STARTED, "why": trigger.summary, "details": details} | by_hand
+    return {"act": Act.SCALING_STARTED, "details": details} | _why(event.trigger)
 
 
 def _scaling_over(event: ScalingFinished) -> Fields:
@@ -137,10 +143,8 @@ def _scaling_over(event: ScalingFinished) -> Fields:
 
 
 def _migration(event: MigrationStarted) -> Fields:
-    trigger = event.trigger
-    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
     details = (f"migration {event.migration_id}", f"image {event.image}", event.sentence)
-    return {"act": Act.MIGRATION_STARTED, "why": trigger.summary, "details": details} | by_hand
+    return {"act": Act.MIGRATION_STARTED, "details": details} | _why(event.trigger)
 
 
 def _migration_over(event: MigrationFinished) -> Fields:
@@ -152,10 +156,8 @@ def _migration_over(event: MigrationFinished) -> Fields:
 
 
 def _drill(event: DrillStarted) -> Fields:
-    trigger = event.trigger
-    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
     details = (f"drill {event.drill_id}", event.sentence)
-    return {"act": Act.DRILL_STARTED, "why": trigger.summary, "details": details} | by_hand
+    return {"act": Act.DRILL_STARTED, "details": details} | _why(event.trigger)
 
 
 def _drill_over(event: DrillFinished) -> Fields:
