@@ -207,6 +207,10 @@ class Recovery(Section):
     scaling_database_connections: Annotated[int, Field(ge=1)] | None = default(None, "not known, so that it only warns")
     """How many connections `monitoring.database` takes. More tasks need more of them: an emergency scaling that would
     need more than 80 % is refused. off: not known."""
+    scaling_without_database: bool = default(False, "not known, so that recovery goes no further than half by itself")
+    """True: more tasks exhaust no database, since there is none, or one that takes as many connections as they open.
+    Otherwise an emergency scaling that begins by itself adds no more than half the tasks wherever it is not known how
+    many connections the database takes and has; one by hand warns."""
     migration_minutes: Annotated[float, Field(ge=1, le=1440)] = default(30, "Surefoot's own choice")
     """For so long a migration is waited for. It goes on afterwards, and nothing is deployed until a person decides."""
     migrations_compatible: bool = default(False, "Surefoot's own choice")

@@ -44,6 +44,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.scaling_by_itself": False,
     "recovery.scaling_above_maximum": True,
     "recovery.scaling_database_connections": 400,
+    "recovery.scaling_without_database": True,
     "recovery.migration_at_limit": "stop",
     "recovery.migrations_compatible": True,
     "drills.enabled": True,

@@ -140,7 +140,7 @@ def refuse(work: ScaleWork, answer: Answer, now: datetime, digest: Digest) -> Tr
     """End a scaling before anything was set, and record why."""
 
     def decide(protection: Protection, scaling: EmergencyScaling) -> Decision:
-        past = past_of(scaling, "refused", answer.sentence)
+        past = past_of(scaling, "refused", answer.sentence, now)
         operation = ScalingOperation.up(work, scaling).failed(answer.sentence, now, result="refused")
         known, record = record_once(
             over(protection, past), decided_on(work.target, scaling, answer, now, digest), work.scaling_id
@@ -181,7 +181,7 @@ def end_raising(work: ScaleWork, sentence: str, now: datetime, measured: Measure
     return of_scaling(work, decide)
 
 
-def past_of(scaling: EmergencyScaling, result: Any, sentence: str) -> PastScaling:
+def past_of(scaling: EmergencyScaling, result: Any, sentence: str, now: datetime) -> PastScaling:
     return PastScaling(
         scaling_id=scaling.scaling_id,
         began_at=scaling.asked_at,
@@ -190,6 +190,9 @@ def past_of(scaling: EmergencyScaling, result: Any, sentence: str) -> PastScalin
         incident=scaling.incident,
         plan=scaling.plan,
         measured=scaling.measured,
+        restoring_since=scaling.restoring_since,
+        ended_at=now,
+        ended_by=scaling.ended_by,
     )
 
 

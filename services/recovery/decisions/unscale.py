@@ -153,7 +153,7 @@ def _end(
     )
     operation = ScalingOperation.back(work, scaling)
     end = operation.failed if result == "failed" else operation.finished
-    known, record = _still(over(protection, past_of(scaling, result, sentence)), work, scaling, now)
+    known, record = _still(over(protection, past_of(scaling, result, sentence, now)), work, scaling, now)
     decision = Decision(
         known.to_bytes(),
         emit=(Emit(event, caused_id(work.scaling_id, "scaling-finished")),),
@@ -200,10 +200,11 @@ def started_again(protection: Protection, event: ScalingStarted, began_at: datet
     )
 
 
-def finished_again(protection: Protection, event: ScalingFinished) -> Decision:
-    """Know again that a scaling is over."""
+def finished_again(protection: Protection, event: ScalingFinished, at: datetime) -> Decision:
+    """Know again that a scaling is over, since ``at``."""
     scaling = protection.scaling
     if scaling is None or scaling.scaling_id != event.scaling_id:
         return Decision()
-    past = past_of(scaling, event.result, event.sentence)
+    known = scaling.model_copy(update={"ended_by": event.actor, "restoring_since": scaling.restoring_since or at})
+    past = past_of(known, event.result, event.sentence, at)
     return Decision(over(protection, past).to_bytes(), cancel_timers=(timer_id(event.scaling_id),))

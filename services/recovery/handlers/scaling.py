@@ -46,7 +46,7 @@ class ScalingHandlers(AreaHandlers):
     async def own_finished(self, event: ScalingFinished, meta: Meta) -> Transition | None:
         if not meta.read_again:
             return None
-        return on(event.target, lambda protection: finished_again(protection, event))
+        return on(event.target, lambda protection: finished_again(protection, event, meta.time))
 
     async def unscale(self, timer: Timer) -> Transition:
         """Restore what an emergency scaling has set: its time is over, or an earlier try had to wait."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
 
 from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
@@ -19,7 +20,7 @@ from services.recovery.domain.protection import key_of
 from services.recovery.domain.scaling.exhaustion import ResourceAlert
 from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.scaling.scale_work import LookWork
-from services.recovery.domain.scaling.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scaling import EmergencyScaling, PastScaling
 from tests.services.recovery.harness import TARGET, Recovery, Use
 
 RULES = (
@@ -41,10 +42,12 @@ def recovery() -> Recovery:
 
 
 def governs(recovery: Recovery, database: str | None = None, **values: Any) -> None:
+    """Let this policy be in force; without a database it says that there is none."""
+    without = {"scaling_without_database": database is None}
     recovery.policies.reload(
         ServicePolicy(
             target=TARGET,
-            recovery=RecoverySection(**values),
+            recovery=RecoverySection(**(without | values)),
             monitoring=Monitoring(database=database),
             rules=RULES,
         )
@@ -94,14 +97,79 @@ async def test_exhausted_resources_are_scaled_as_far_as_is_allowed_and_come_back
     assert decisions(recovery) == [("acted", "alert")]
 
 
-async def test_what_a_database_takes_is_not_known_so_it_goes_half_as_far(recovery: Recovery) -> None:
-    governs(recovery, database="orders")
+@pytest.mark.parametrize(
+    ("policy", "room", "wants", "says"),
+    [
+        ({"scaling_without_database": False}, None, 5, "names none"),
+        ({}, None, 6, ""),
+        ({"database": "orders"}, None, 5, "not known how many connections the database orders takes"),
+        ({"database": "orders", "scaling_without_database": True}, None, 6, ""),
+        ({"database": "orders", "scaling_database_connections": 500}, None, 6, ""),
+        (
+            {"database": "orders", "scaling_database_connections": 500},
+            DatabaseRoom("orders"),
+            5,
+            "CloudWatch does not show how many connections the database orders has",
+        ),
+        (
+            {"database": "orders", "scaling_database_connections": 500},
+            AwsError("AWS refused it: AccessDeniedException", code="AccessDeniedException"),
+            5,
+            "AccessDenied",
+        ),
+        ({"scaling_database_connections": 500, "scaling_without_database": False}, None, 5, "names none"),
+    ],
+)
+async def test_where_it_is_not_known_what_a_database_can_take_it_goes_half_as_far_and_says_so(
+    recovery: Recovery, policy: dict[str, Any], room: DatabaseRoom | AwsError | None, wants: int, says: str
+) -> None:
+    governs(recovery, **policy)
+    if room is not None:
+        recovery.scaler.room = room
     await exhausted(recovery)
-    assert recovery.ecs.desired == 5
-    other = Recovery()
-    governs(other, database="orders", scaling_database_connections=500)
-    await exhausted(other)
-    assert other.ecs.desired == 6
+    assert recovery.ecs.desired == wants
+    [started] = recovery.published(ScalingStarted)
+    assert says in started.sentence
+    assert ("database" in started.sentence) == bool(says)
+
+
+@pytest.mark.parametrize(("before", "most"), [(1, 2), (2, 3), (3, 5), (10, 15)])
+async def test_half_as_far_is_rounded_up_so_that_it_is_one_more_at_least(
+    recovery: Recovery, before: int, most: int
+) -> None:
+    governs(recovery, scaling_without_database=False)
+    recovery.ecs.desired = before
+    recovery.scaler.use = lambda _: Use(tasks=before)
+    recovery.scaler.target = Autoscaler(1, 40, scales_out=False)
+    await exhausted(recovery)
+    assert recovery.ecs.desired == most
+
+
+async def test_who_ended_a_scaling_is_not_contradicted_for_an_hour(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    await exhausted(recovery)
+    ended = await web.post(f"/emergency-scale/{TARGET.cluster}/{TARGET.service}/end", json={"actor": "ann"})
+    assert ended.status_code == 202
+    recovery.clock.time += 61
+    await recovery.work()
+    assert recovery.ecs.desired == 3
+    await exhausted(recovery, "alert-2")
+    assert decisions(recovery)[-1] == ("people-called", "taken-away")
+    assert "ann ended scaling:" in recovery.published(ScalingDecided)[0].sentence
+    await later(recovery, 61)
+    assert decisions(recovery)[-1] == ("acted", "alert")
+
+
+async def test_what_its_own_scaling_gives_back_was_taken_away_by_nobody(recovery: Recovery) -> None:
+    governs(recovery, scaling_minutes=20)
+    began = recovery.clock.time
+    recovery.scaler.use = lambda minute: Use(tasks=6 if began + 60 < minute < began + 1200 else 3)
+    await exhausted(recovery)
+    assert recovery.ecs.desired == 6
+    await recovery.send(recovery.alert(rule="cpu_exhausted", state="resolved"), "resolved")
+    await later(recovery, 30)
+    assert recovery.ecs.desired == 3
+    await exhausted(recovery, "alert-2")
+    assert decisions(recovery) == [("acted", "alert"), ("acted", "alert")]
 
 
 async def test_one_alert_is_answered_once_and_people_are_called_where_it_still_fires(recovery: Recovery) -> None:
@@ -269,6 +337,24 @@ def warm(recovery: Recovery) -> None:
     recovery.scaler.use = lambda _: Use(cpu=89)
 
 
+def tasks_taken_away(recovery: Recovery) -> None:
+    began = recovery.clock.time
+    recovery.scaler.use = lambda minute: Use(tasks=6 if minute < began - 1500 else 3)
+
+
+def ended_early_by_a_person(recovery: Recovery) -> None:
+    past = PastScaling(
+        scaling_id="scaling:by-hand",
+        began_at=recovery.now - timedelta(hours=5),
+        result="restored",
+        sentence="3 tasks are wanted again.",
+        restoring_since=recovery.now - timedelta(minutes=20),
+        ended_at=recovery.now - timedelta(minutes=19),
+        ended_by="ann",
+    )
+    recovery.store.states[key_of(TARGET)] = recovery.protection.replace(past_scalings=(past,)).to_bytes()
+
+
 def one_hot_task(recovery: Recovery) -> None:
     recovery.scaler.use = lambda _: Use(cpu=92, least=20)
 
@@ -336,6 +422,7 @@ def autoscaler_at_its_maximum(recovery: Recovery) -> None:
 def one_task_of_many(recovery: Recovery) -> None:
     recovery.ecs.desired = 1
     recovery.scaler.target = Autoscaler(1, 4, scales_out=False)
+    recovery.scaler.use = lambda _: Use(tasks=1)
 
 
 def no_scale_out(recovery: Recovery) -> None:
@@ -369,6 +456,8 @@ def memory_follows_the_load(recovery: Recovery) -> None:
         (being_deployed, "declined", "deploying"),
         (tasks_are_starting, "declined", "autoscaler"),
         (tasks_have_just_come, "declined", "autoscaler"),
+        (tasks_taken_away, "people-called", "taken-away"),
+        (ended_early_by_a_person, "people-called", "taken-away"),
         (warm, "declined", "not-exhausted"),
         (one_hot_task, "people-called", "some-tasks"),
         (full_memory, "people-called", "memory"),

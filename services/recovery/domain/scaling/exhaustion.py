@@ -21,6 +21,7 @@ from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.load import BUSY, LIMIT, MINUTE, STALE, WINDOW, Load
 from services.recovery.domain.scaling.scale_plan import Planned, Seen, Wanted, plan_scaling
 from services.recovery.domain.scaling.scaling import WhyScale, not_scaled, not_scaled_and_called
+from services.recovery.domain.scaling.taken_away import ROLLOUT, taken_away
 
 RESOURCES = frozenset({RuleMetric.CPU, RuleMetric.MEMORY})
 MOST_A_DAY = 3
@@ -28,8 +29,6 @@ MOST_A_DAY = 3
 DAY = timedelta(hours=24)
 YOUNG = 60.0
 """Minutes after a deployment began within which exhaustion that was not there before is its version's."""
-ROLLOUT = 15.0
-"""Minutes that a deployment may have taken until ECS tells that it is completed."""
 PATIENCE = 15
 """Minutes at the limit for which an autoscaler with room, or tasks that are being started, are waited for."""
 WAITS_BEFORE = frozenset({WhyScale.GONE, WhyScale.ZERO, WhyScale.DEPLOYING})
@@ -149,8 +148,11 @@ def decide(
     answer = answer or why_not_scale_exhausted(protection, alert, look, recovery, now)
     if answer is not None or look.seen is None:
         return answer or not_scaled(WhyScale.GONE, "the service is not there")
-    planned = plan_scaling(look.seen, wanted, recovery)
-    if isinstance(planned, Planned) or planned.why in WAITS_BEFORE:
+    seen, planned = look.seen, plan_scaling(look.seen, wanted, recovery)
+    if isinstance(planned, Planned):
+        because = taken_away(look.load.tasks, seen.desired, seen.deployed_at, protection.past_scalings, now)
+        return not_scaled_and_called(WhyScale.TAKEN_AWAY, because) if because else planned
+    if planned.why in WAITS_BEFORE:
         return planned
     return Answer("people-called", planned.why, planned.sentence)
 

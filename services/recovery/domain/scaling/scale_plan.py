@@ -151,10 +151,10 @@ def _most(seen: Seen, wanted: Wanted, policy: Recovery) -> tuple[int, str]:
     """Return the highest count that is allowed, and why it is no higher, as a clause."""
     most = floor(seen.desired * policy.scaling_factor)
     bound = f"{most} is the most: {policy.scaling_factor:g} times the {seen.desired} that are wanted now"
-    unknown = seen.database is not None and policy.scaling_database_connections is None
+    unknown = _unknown_database(seen, policy)
     if wanted.by_itself and unknown and (careful := ceil(seen.desired * UNKNOWN_DATABASE_FACTOR)) < most:
         most = careful
-        bound = f"{most} is the most, since it is not known how many connections {_instance(seen)} takes"
+        bound = f"{most} is the most, since {unknown}"
     high = seen.autoscaler.high if seen.autoscaler else None
     if high is not None and high < most and not policy.scaling_above_maximum:
         most, bound = high, f"{high} is the most: the maximum of the service's autoscaler"
@@ -225,18 +225,37 @@ def _warnings(seen: Seen, policy: Recovery) -> Iterator[str]:
         yield f"It is not known whether {OVERRIDABLE[name]}: {because}."
     if seen.spot_only:
         yield "The service runs on Spot alone: whether more tasks start depends on what AWS has to spare."
-    if seen.database is not None and policy.scaling_database_connections is None:
-        yield (
-            f"It is not known whether {_instance(seen)} has room for more tasks: recovery.scaling_database_connections "
-            "of the policy says how many connections it takes."
-        )
+    unknown = _unknown_database(seen, policy)
+    if unknown and "database_headroom" not in (seen.unread or {}):
+        yield f"More tasks may exhaust a database, since {unknown}."
     if seen.autoscaler and seen.autoscaler.schedule:
         names = ", ".join(seen.autoscaler.schedule[:5])
         yield f"Scheduled actions may set other limits meanwhile, which then stay: {names}."
 
 
-def _instance(seen: Seen) -> str:
-    return f"the database {seen.database.instance}" if seen.database else "the database"
+def _unknown_database(seen: Seen, policy: Recovery) -> str:
+    """Return why it is not known whether a database has room for more tasks, as a clause; empty where that is known.
+
+    That the policy names no database does not say that there is none: most services have one.
+    """
+    room = seen.database
+    if policy.scaling_without_database:
+        return ""
+    if "database_headroom" in (seen.unread or {}):
+        return "what the database is asked for could not be read"
+    if room is None:
+        return (
+            "monitoring.database of the policy names none, and recovery.scaling_without_database does not say that "
+            "there is none"
+        )
+    if policy.scaling_database_connections is None:
+        return (
+            f"it is not known how many connections the database {room.instance} takes: "
+            "recovery.scaling_database_connections of the policy says it"
+        )
+    if room.connections is None:
+        return f"CloudWatch does not show how many connections the database {room.instance} has"
+    return ""
 
 
 def _plan(seen: Seen, count: int, capped: str) -> ScalingPlan:

@@ -45,6 +45,8 @@ class WhyScale(StrEnum):
     AUTOSCALER = "autoscaler"
     """An autoscaler, a person or ECS adds tasks already; people are called where that takes too long."""
     # people are called
+    TAKEN_AWAY = "taken-away"
+    """Somebody has taken tasks away lately, and is not contradicted."""
     NEW_VERSION = "new-version"
     MEMORY = "memory"
     """Memory that has nothing to do with the load: a leak, or tasks that are too small."""
@@ -151,6 +153,12 @@ class PastScaling(Contract):
     plan: ScalingPlan | None = None
     measured: Measured | None = None
     """None where its tasks did not run in time, and in a state of the previous version."""
+    restoring_since: datetime | None = None
+    """When its restoration began; None where nothing was to be restored, and in a state of the previous version."""
+    ended_at: datetime | None = None
+    """When that was over; None in a state of the previous version."""
+    ended_by: Plain = ""
+    """The person who ended it early; empty where its time was over."""
 
 
 def last_measured(standing: EmergencyScaling | None, past: Sequence[PastScaling]) -> tuple[str, Measured] | None:
