@@ -49,6 +49,7 @@ class Act(StrEnum):
     RUN_RESUMED = "run-resumed"
     RUN_APPROVED = "run-approved"
     RUN_REJECTED = "run-rejected"
+    RUN_ABORTED = "run-aborted"
     HOLD_BEGUN = "hold-begun"
     """After a rollback, deployments of the version that was taken back are held."""
     HOLD_RELEASED = "hold-released"

@@ -1,7 +1,5 @@
-"""How people act on a run that goes on: pause and resume it, approve or reject it; how they release what is held after
-a rollback; and what is answered.
-
-Aborting is among the requests (``deployment.py``): it ends a run, and has the run's end as its answer.
+"""How people act on a run: pause and resume it, approve or reject it, abort it; how they release what is held after a
+rollback; and what is answered. That an abort is asked for is among the requests (``deployment.py``).
 """
 
 from enum import StrEnum
@@ -17,12 +15,13 @@ from contracts.recovery import KnownVersion
 
 
 class Verb(StrEnum):
-    """What a person may ask of a run that goes on."""
+    """What a person may ask of a run."""
 
     PAUSE = "pause"
     RESUME = "resume"
     APPROVE = "approve"
     REJECT = "reject"
+    ABORT = "abort"
 
 
 class ApprovalGate(StrEnum):

@@ -24,9 +24,10 @@ def abort(
 ) -> int:
     """Ask for a run's end and wait for it; what has been changed is rolled back first."""
     api = Surefoot()
-    run_id = api.abort(place, run_id, actor, reason)
+    done = api.act("abort", place, {"run_id": run_id, "actor": actor, "reason": reason})
+    run_id = str(done["run_id"])
     if not wait:
-        result({"run_id": run_id}, as_json, id_of)
+        result({"run_id": run_id, "answer": done.get("answer", "")}, as_json, id_of)
         return Exit.SUCCEEDED
     run = end_of(api, place, run_id, timeout=timeout, verbose=verbose)
     if run.get("status") != "finished":

@@ -59,13 +59,8 @@ class Surefoot:
         query = {**place.query, "run_id": run_id} if run_id else place.query
         return self._call("GET", _path("/deployment-orchestration/status", place), patience=patience, params=query)
 
-    def abort(self, place: Place, run_id: str | None, actor: str, reason: str) -> str:
-        """Ask for the end of a run: the one named, else the active one. Return its id."""
-        body = {"run_id": run_id, "actor": actor, "reason": reason}
-        return str(self._post("/deployment-orchestration/abort", place, body)["run_id"])
-
     def act(self, verb: str, place: Place, body: dict[str, Any]) -> dict[str, Any]:
-        """Pause, resume, approve or reject a run, or release what is held. Return what follows from it (``answer``)."""
+        """Pause, resume, approve, reject or abort a run, or release what is held. Return what follows (``answer``)."""
         return self._post(f"/deployment-orchestration/{verb}", place, body)
 
     def holds(self, place: Place) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from contracts.access import Role
 from contracts.base import Name, Target, Time, id_of
-from contracts.deployment import AbortRequested, DeployRequested, Outcome
+from contracts.deployment import DeployRequested, Outcome
 from contracts.envelope import Meta
 from contracts.policy import ServicePolicy
 from contracts.run_verbs import Verb, VerbAnswered
@@ -123,19 +123,25 @@ class Endpoints:
             raise Problem(422, "Which run?", f"Several runs on {target} begin with {run_id}: {', '.join(meant)}.")
         return meant[0] if meant else run_id
 
-    async def abort(self, target: Target, body: AbortBody, key: str | None) -> str:
-        """Ask for the end of a run and return its id. Raise ``Problem`` for a key that came for another run before."""
+    async def abort(self, target: Target, body: AbortBody, key: str | None) -> tuple[str, str]:
+        """Ask for the end of a run. Return its id, and the answer as a sentence: it may end already.
+
+        The same key has the same answer. Raise ``Problem`` where the run is over, and for a key that came for another
+        run before.
+        """
         view = await self.status(target, body.run_id)
-        if view.status == "finished":
-            raise Problem(409, "The run is over", f"The run {view.run_id} has ended: {view.outcome}.")
-        event = AbortRequested(target=target, run_id=view.run_id, actor=body.actor, reason=body.reason)
-        meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
-        source = f"{meta.source}/{target}"
-        name, meant = id_of(source, meta.id), body.model_copy(update={"run_id": view.run_id})
-        transition = (await self._handlers.on_event(event, meta)).and_record(what_was_asked(name, meant, key))
-        await self._courses.apply(transition, cause=f"api:{name}", cause_before=f"{source}#{meta.id}")
+        source, id_ = f"surefoot/api/abort/{target}", key or str(uuid4())
+        name, meant = id_of(source, id_), body.model_copy(update={"run_id": view.run_id})
+        answer = read_record(VerbAnswered, await self._courses.record(answer_key(name)))
+        if answer is None:
+            if view.status == "finished":
+                raise Problem(409, "The run is over", f"The run {view.run_id} has ended: {view.outcome}.")
+            asked = VerbAsked(name, target, view.run_id, Verb.ABORT, body.actor, body.reason, self._clock.now())
+            transition = (await self._handlers.ask(asked)).and_record(what_was_asked(name, meant, key))
+            await self._courses.apply(transition, cause=f"api:{name}", cause_before=f"{source}#{id_}")
+            answer = read_record(VerbAnswered, await self._courses.record(answer_key(name)))
         await refuse_another(self._courses, name, meant, key)
-        return view.run_id
+        return view.run_id, answer.sentence if answer else "It was asked for before."  # by an earlier version
 
     async def role_to_decide(self, target: Target, run_id: str) -> Role:
         """Return the role that it takes to approve or reject what a run waits with, by the policy that it keeps."""
@@ -250,9 +256,10 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
-    ) -> RunAccepted:
+    ) -> VerbDone:
         """Stop a run: what was changed is rolled back."""
-        return _accepted(request, response, target, await endpoints.abort(target, asking.by(body), idempotency_key))
+        run_id, answer = await endpoints.abort(target, asking.by(body), idempotency_key)
+        return VerbDone(**_accepted(request, response, target, run_id).model_dump(), answer=answer)
 
     for act in VERBS:
         _add_verb(router, endpoints, NamedInPath, act)

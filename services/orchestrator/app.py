@@ -56,7 +56,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         intake=frozenset({DeployRequested}),
         handlers={
             DeployRequested: handlers.on_request,
-            AbortRequested: handlers.on_abort,
+            AbortRequested: handlers.on_verb,
             PauseRequested: handlers.on_verb,
             ResumeRequested: handlers.on_verb,
             ApprovalDecided: handlers.on_verb,
@@ -84,5 +84,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
         router=router,
-        by_hand=tuple(f"/deployment-orchestration/{verb}/" for verb in ("abort", "release", *Verb)),
+        by_hand=tuple(f"/deployment-orchestration/{verb}/" for verb in ("release", *Verb)),
     )

@@ -101,7 +101,7 @@ class DecisionBody(Requested):
 
 
 class VerbDone(RunAccepted):
-    """What was asked of a run is done."""
+    """What was asked of a run is done; an abort may have come too late, which the answer says."""
 
     answer: Prose
     """What follows from it, as a sentence."""

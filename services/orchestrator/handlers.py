@@ -175,13 +175,9 @@ class Handlers:
             return None
         return self._turn(event.target, event)
 
-    async def on_abort(self, event: AbortRequested, meta: Meta) -> Transition:
-        """Take an abort from outside."""
-        run_id = await self.known_as(event.target, event.run_id)
-        asked = {"run_id": run_id, "actor": actor_of(meta.signed_by, event.actor)}
-        return await self.on_event(event.model_copy(update=asked), meta)
-
-    async def on_verb(self, event: PauseRequested | ResumeRequested | ApprovalDecided, meta: Meta) -> Transition | None:
+    async def on_verb(
+        self, event: PauseRequested | ResumeRequested | ApprovalDecided | AbortRequested, meta: Meta
+    ) -> Transition | None:
         """Take from outside that somebody acts on a run; times are of the wall clock. What was answered is over."""
         id_ = id_of("verb", meta.source, meta.id)
         if await self._courses.record(answer_key(id_)) is not None:
@@ -213,7 +209,7 @@ class Handlers:
         return self._turn(event.target, event) if meta.read_again else None
 
     async def on_event(self, event: Event, meta: Meta) -> Transition:
-        """Take in an abort, an answer, an alert, or an event of another service."""
+        """Take in an answer, an alert, or an event of another service."""
         return self._turn(event.target, event, meta.time)  # type: ignore[arg-type]  # app.py registers it for Input only
 
     async def on_settled(self, event: DeadLetterSettled, meta: Meta) -> Transition:

@@ -90,6 +90,8 @@ def test_an_abort_need_not_be_waited_for(orchestrator: Orchestrator, capsys: pyt
     assert cli.run(["abort", "shop", "web", "--run-id", ID, "--no-wait"]) == Exit.SUCCEEDED
     assert (len(orchestrator.asked), orchestrator.asked[0][2]["run_id"]) == (1, ID)
     assert capsys.readouterr().out == f"{ID}\n"
+    assert cli.run(["abort", "shop", "web", "--no-wait", "--json"]) == Exit.SUCCEEDED
+    assert set(orjson.loads(capsys.readouterr().out)) == {"run_id", "answer"}
 
 
 def test_the_place_of_an_arn_is_asked_for(orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from contracts.deployment import (
-    AbortRequested,
     Cause,
     CheckUp,
     DeploymentConfig,
@@ -119,7 +118,6 @@ KINDS = [*["answers"] * 4, *["verb"] * 3, "progress", "other", "request", "alert
 verbs = st.sampled_from([*[Verb.APPROVE] * 3, *Verb])
 persons = st.sampled_from(["ada", "bob", "eve", "key:lead for ann", "key:lead for ben"])
 others: st.SearchStrategy[Input] = st.one_of(
-    st.builds(AbortRequested, target=st.just(TARGET), run_id=runs, actor=st.just("bob")),
     st.builds(
         RollbackStarted,
         target=st.just(TARGET),

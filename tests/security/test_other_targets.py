@@ -10,6 +10,7 @@ from contracts.base import Target
 from contracts.catalogue import entry_of
 from contracts.deployment import AbortRequested, DeployRequested, ImageChange
 from contracts.envelope import Envelope, Meta
+from contracts.run_verbs import VerbAnswered
 from contracts.topics import SERVICES, Party
 from services._chassis.clock import moment
 from services._chassis.http import PREFIX
@@ -82,7 +83,10 @@ async def test_a_run_is_neither_seen_nor_stopped_under_another_target() -> None:
     assert after.active is not None
     assert after.active.ending is None
     assert (await course(installation, MINE)).active is None
-    assert not any(getattr(envelope.event, "target", None) == MINE for envelope in published(installation.store))
+    events = [envelope.event for envelope in published(installation.store)]
+    (answer,) = (event for event in events if getattr(event, "target", None) == MINE)
+    assert isinstance(answer, VerbAnswered)
+    assert (answer.accepted, "none of this id" in answer.sentence) == (False, True)
 
 
 LOOKS = ("HEAD", "OPTIONS", "GET", "TRACE", "PROPFIND")

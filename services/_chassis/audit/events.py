@@ -71,6 +71,7 @@ _VERBS = {
     Verb.RESUME: Act.RUN_RESUMED,
     Verb.APPROVE: Act.RUN_APPROVED,
     Verb.REJECT: Act.RUN_REJECTED,
+    Verb.ABORT: Act.RUN_ABORTED,
 }
 
 

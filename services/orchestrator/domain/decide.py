@@ -5,7 +5,7 @@ What is over stays over: an event of another run, a second answer, an unknown co
 
 from dataclasses import dataclass
 
-from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
+from contracts.deployment import DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import (
@@ -46,7 +46,6 @@ class ReplayedRequest:
 Input = (
     Request
     | ReplayedRequest
-    | AbortRequested
     | DeploymentStarted
     | PhaseStarted
     | PhaseProgressed
@@ -124,8 +123,6 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return (yield from requests.start_next(course, policy, now))
     if run is not None and (isinstance(event, CriticalAlert | WarningAlert) or event.run_id == run.run_id):
         return (yield from requests.put_back(course, (yield from _run_turn(run, event, now)), policy, now))
-    if isinstance(event, AbortRequested):
-        return (yield from requests.abort(course, event, policy, now))
     return course
 
 
@@ -143,8 +140,6 @@ def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  
         case RollbackDecided():
             declined = event.decision == "declined"
             return (yield from progress(run, "alert", event.sentence, now)) if declined else run
-        case AbortRequested():
-            return (yield from endings.abort(run, event.actor, event.reason, now))
         case CriticalAlert() | WarningAlert():
             kind = "Critical alert" if isinstance(event, CriticalAlert) else "Warning"
             message = f"{kind} {event.rule} {event.state}: {event.detail}"

@@ -1,10 +1,9 @@
-"""Requests and aborts: which run may start, which waits, which is refused; and which comes next."""
+"""Requests: which run may start, which waits, which is refused; and which comes next."""
 
 from collections.abc import Generator
 
 from contracts.base import caused_id
 from contracts.deployment import (
-    AbortRequested,
     Cause,
     DeploymentQueued,
     DeploymentStarted,
@@ -89,14 +88,6 @@ def _supersede(course: Course, request: Request, policy: Policy, now: float) -> 
         return (yield from _queue(course, request))
     course = course.replace(active=None, last_run_id=run.run_id, queue=(*course.queue, request))
     return (yield from start_next(course, policy, now))
-
-
-def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> CourseTurn:
-    """Take a waiting run out of the queue. The active one is ``endings.abort``'s."""
-    course, waiting = out_of_queue(course, event.run_id)
-    if waiting is not None:
-        yield from endings.abort(unstarted(waiting, policy, now), event.actor, event.reason, now)
-    return course
 
 
 def out_of_queue(course: Course, run_id: str) -> tuple[Course, Request | None]:

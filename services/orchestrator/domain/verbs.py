@@ -1,9 +1,9 @@
-"""What people ask of a run that goes on: pause, resume, approve, reject. Each has an answer in every state."""
+"""What people ask of a run: pause, resume, approve, reject, abort. Each has an answer in every state."""
 
 from dataclasses import dataclass, replace
 
 from contracts.base import Target, caused_id
-from contracts.deployment import Cause, Outcome
+from contracts.deployment import AbortRequested, Cause, Outcome
 from contracts.persons import may_be_same, person_of
 from contracts.policy_holds import Pause as PausePolicy
 from contracts.prose import quote
@@ -28,7 +28,7 @@ from services.orchestrator.domain.holding import (
 from services.orchestrator.domain.limits import MINUTE, moment
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.proceed import look
-from services.orchestrator.domain.requests import put_back
+from services.orchestrator.domain.requests import out_of_queue, put_back, unstarted
 from services.orchestrator.domain.run import Run
 
 
@@ -53,7 +53,7 @@ class VerbAsked:
 
 
 def asked_of(
-    event: PauseRequested | ResumeRequested | ApprovalDecided, id_: str, actor: str, asked_at: float
+    event: PauseRequested | ResumeRequested | ApprovalDecided | AbortRequested, id_: str, actor: str, asked_at: float
 ) -> VerbAsked:
     """Return what a message asks for. ``actor`` is who has proven to ask."""
     asked = VerbAsked(id_, event.target, event.run_id, Verb.RESUME, actor, event.reason, asked_at)
@@ -62,6 +62,8 @@ def asked_of(
             return replace(asked, verb=Verb.PAUSE, minutes=event.minutes)
         case ApprovalDecided():
             return replace(asked, verb=Verb(event.decision), plan=event.plan)
+        case AbortRequested():
+            return replace(asked, verb=Verb.ABORT)
     return asked
 
 
@@ -74,8 +76,7 @@ def act(course: Course, asked: VerbAsked, policy: Policy, now: float) -> CourseT
     """Do what was asked, and answer. What cannot be done changes nothing, and the answer says why."""
     run = course.active
     if run is None or run.run_id != asked.run_id:
-        yield _answer(asked, _elsewhere(course, asked), accepted=False)
-        return course
+        return (yield from _ask_elsewhere(course, asked, policy, now))
     why_not = asked.refusal or _why_not(run, asked, now)
     if why_not:
         yield _answer(asked, why_not, accepted=False)
@@ -89,6 +90,9 @@ def act(course: Course, asked: VerbAsked, policy: Policy, now: float) -> CourseT
             run = yield from _approve(run, asked, now)
         case Verb.REJECT:
             run = yield from _reject(run, asked, now)
+        case Verb.ABORT:
+            yield _answer(asked, "Aborted: the run ends.", accepted=True)
+            run = yield from _abort(run, asked, now)
     return (yield from put_back(course, run, policy, now))
 
 
@@ -105,11 +109,20 @@ def _answer(asked: VerbAsked, sentence: str, *, accepted: bool) -> Publish:
     return Publish(event, caused_id(asked.id, "answered"))
 
 
-def _elsewhere(course: Course, asked: VerbAsked) -> str:
-    """Return why nothing can be asked of a run that is not the active one."""
-    if any(request.run_id == asked.run_id for request in course.queue):
-        return "The run waits in the queue, and nothing of it has begun: `surefoot abort` takes it out."
-    return "The run does not go on: it has ended, or there was none of this id."
+def _ask_elsewhere(course: Course, asked: VerbAsked, policy: Policy, now: float) -> CourseTurn:
+    """Ask something of a run that is not the active one: it can be taken out of the queue, and nothing else."""
+    rest, waiting = out_of_queue(course, asked.run_id)
+    if waiting is None:
+        sentence = "The run does not go on: it has ended, or there was none of this id."
+        yield _answer(asked, sentence, accepted=False)
+        return course
+    if asked.verb is not Verb.ABORT:
+        sentence = "The run waits in the queue, and nothing of it has begun: `surefoot abort` takes it out."
+        yield _answer(asked, sentence, accepted=False)
+        return course
+    yield _answer(asked, "Aborted: the run is taken out of the queue.", accepted=True)
+    yield from _abort(unstarted(waiting, policy, now), asked, now)
+    return rest
 
 
 def _why_not(run: Run, asked: VerbAsked, now: float) -> str:
@@ -120,6 +133,8 @@ def _why_not(run: Run, asked: VerbAsked, now: float) -> str:
             return _why_not_pause(run, asked, now)
         case Verb.RESUME:
             return "" if run.pause is not None and now < run.pause.until else "The run is not paused."
+        case Verb.ABORT:
+            return ""
     return _why_not_decide(run, asked)
 
 
@@ -208,6 +223,10 @@ def _reject(run: Run, asked: VerbAsked, now: float) -> RunTurn:
         reason = f"Nothing was changed. {reason}"
         return (yield from endings.finish(run, Outcome.BLOCKED, Cause.REFUSED, reason, now=now))
     return (yield from endings.undo(run, f"rejected by {asked.actor}", reason, now))
+
+
+def _abort(run: Run, asked: VerbAsked, now: float) -> RunTurn:
+    return (yield from endings.abort(run, asked.actor, quote(asked.reason, LONGEST_REASON), now))
 
 
 def _limits(run: Run) -> PausePolicy:

@@ -12,7 +12,6 @@ from contracts import deployment
 from contracts.base import Event, Target
 from contracts.catalogue import entry_of
 from contracts.deployment import (
-    AbortRequested,
     Cause,
     Change,
     DeploymentFinished,
@@ -39,6 +38,7 @@ from contracts.results import (
     StepFinished,
     StepProgressed,
 )
+from contracts.run_verbs import Verb, VerbAnswered
 from contracts.topics import COMMAND_TOPICS
 from services._chassis.transition import Decision, Emit, Timer
 from services.orchestrator.decisions import turn
@@ -47,6 +47,7 @@ from services.orchestrator.domain.decide import Input, TimerFired
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.verbs import VerbAsked
 from services.orchestrator.domain.view import RunView
 from tests.kit import FakeClock, FakePolicies, FakeStore
 
@@ -226,7 +227,8 @@ class World(FakeStore):
         return self.happens(event)
 
     def abort(self, run_id: str, reason: str = "") -> Decision:
-        return self.happens(AbortRequested(target=TARGET, run_id=run_id, actor="bob", reason=reason))
+        asked = VerbAsked(f"abort-{len(self.told(VerbAnswered))}", TARGET, run_id, Verb.ABORT, "bob", reason, self.now)
+        return self.happens(asked)
 
     def rollback_starts(self, run_id: str | None, trigger: str = "error_rate", detail: str = "") -> Decision:
         return self.happens(

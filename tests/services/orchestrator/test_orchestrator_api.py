@@ -20,6 +20,7 @@ from contracts.deployment import (
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.policy import Timeouts
+from contracts.run_verbs import VerbAnswered
 from services._chassis.clock import Pace
 from services._chassis.http import PREFIX
 from services._chassis.targets import Targets
@@ -245,11 +246,34 @@ async def test_an_abort_goes_to_the_active_run(http: httpx2.AsyncClient, world: 
     accepted = (await orchestrate(http, {"image": "a"})).json()
     answer = await http.post(f"{PATH}/abort/shop/web", json={"actor": "bob", "reason": "wrong branch"})
     assert (answer.status_code, answer.json()["run_id"]) == (202, accepted["run_id"])
+    assert answer.json()["answer"] == "Aborted: the run ends."
     assert world.end.reason == "Aborted by bob: wrong branch."
     again = await http.post(f"{PATH}/abort/shop/web", json={"actor": "bob", "run_id": accepted["run_id"]})
     assert again.status_code == 409
     unknown = await http.post(f"{PATH}/abort/shop/web", json={"actor": "bob", "run_id": "x"})
     assert unknown.status_code == 404
+
+
+async def test_an_abort_with_the_same_key_has_the_same_answer_and_one_effect(
+    http: httpx2.AsyncClient, world: World
+) -> None:
+    run_id = (await orchestrate(http, {"image": "a"})).json()["run_id"]
+    body, key = {"run_id": run_id, "actor": "bob"}, {"Idempotency-Key": "K"}
+    for _ in range(3):
+        answer = await http.post(f"{PATH}/abort/shop/web", json=body, headers=key)
+        assert (answer.status_code, answer.json()["answer"]) == (202, "Aborted: the run ends.")
+    assert [answer.accepted for answer in world.told(VerbAnswered)] == [True]
+    assert len(world.ends(run_id)) == 1
+
+
+async def test_an_abort_that_comes_too_late_is_accepted_and_says_so(http: httpx2.AsyncClient, world: World) -> None:
+    run_id = (await orchestrate(http, {"image": "a"})).json()["run_id"]
+    world.through(Phase.DEPLOYMENT_MONITORING)
+    for says in ("Aborted: the run ends.", "The run ends already"):
+        answer = await http.post(f"{PATH}/abort/shop/web", json={"run_id": run_id, "actor": "bob"})
+        assert answer.status_code == 202
+        assert says in answer.json()["answer"]
+    assert world.names().count("roll-back") == 1
 
 
 async def test_an_abort_with_the_key_of_another_one_is_told(http: httpx2.AsyncClient) -> None:

@@ -32,6 +32,7 @@ from contracts.recovery import (
     RollbackStarted,
 )
 from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, ProbesOutput, RolloutOutput
+from contracts.run_verbs import VerbAnswered
 from contracts.state import NewerState
 from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.course import Course
@@ -847,13 +848,38 @@ def test_an_observed_deployment_is_not_undone_by_an_abort(world: World) -> None:
     assert world.end.outcome is Outcome.ABORTED
 
 
-def test_an_abort_during_a_rollback_or_of_an_unknown_run_is_ignored(world: World) -> None:
+@pytest.mark.parametrize("phase", [None, PRE, CHANGE, POST, SETUP, ANALYSIS])
+def test_an_abort_has_one_answer_and_it_comes_before_the_end(world: World, phase: Phase | None) -> None:
+    run_id = started(world, phase)
+    said = len(world.emitted)
+    world.abort(run_id, "wrong branch")
+    answer = world.emitted[said].event
+    assert isinstance(answer, VerbAnswered)
+    assert (answer.verb, answer.accepted, answer.actor, answer.reason) == ("abort", True, "bob", "wrong branch")
+    assert len(world.told(VerbAnswered)) == 1
+
+
+def test_an_abort_of_a_run_that_waits_says_that_it_is_taken_out(world: World) -> None:
+    first, second = world.request("1"), world.request("2")
+    world.abort(second, "not needed")
+    (answer,) = world.told(VerbAnswered)
+    assert (answer.run_id, answer.accepted, "out of the queue" in answer.sentence) == (second, True, True)
+    assert (world.end.run_id, world.end.outcome) == (second, Outcome.ABORTED)
+    assert world.run.run_id == first
+    assert world.course.queue == ()
+
+
+def test_an_abort_during_a_rollback_or_of_an_unknown_run_is_answered_and_changes_nothing(world: World) -> None:
     run_id = started(world, CHANGE)
     world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
-    said = len(world.emitted)
+    said, before = len(world.emitted), world.course
     world.abort(run_id)
     world.abort("nobody")
-    assert len(world.emitted) == said
+    answers = world.told(VerbAnswered)
+    assert [emit.event for emit in world.emitted[said:]] == answers
+    assert [answer.accepted for answer in answers] == [False, False]
+    assert ["ends already" in answers[0].sentence, "none of this id" in answers[1].sentence] == [True, True]
+    assert world.course == before
 
 
 # late, duplicate, foreign
@@ -885,10 +911,12 @@ def test_what_is_over_stays_over(world: World) -> None:
     world.answer("disarm")
     world.rollback_starts(run_id)
     world.rollback_ends(run_id)
-    world.abort(run_id)
     world.request("1")
     world.passes(3600)
     assert (len(world.emitted), world.state) == (said, state)
+    world.abort(run_id)
+    (answer,) = world.told(VerbAnswered)
+    assert (answer.accepted, len(world.emitted), world.state) == (False, said + 1, state)
 
 
 # reconciling

@@ -186,12 +186,13 @@ def test_what_is_asked_twice_too_long_or_too_late_changes_nothing_and_says_why()
     assert "can be paused" in ask(never, Verb.PAUSE, never.request()).sentence
 
 
-def test_of_a_run_that_waits_or_is_over_or_never_was_nothing_can_be_asked() -> None:
+def test_of_a_run_that_waits_or_is_over_or_never_was_nothing_can_be_asked_but_an_abort_of_what_waits() -> None:
     world = World()
     world.request("1")
     waiting = world.request("2")
     for verb in Verb:
-        assert "in the queue" in ask(world, verb, waiting).sentence
+        answer = ask(world, verb, waiting)
+        assert ("the queue" in answer.sentence, answer.accepted) == (True, verb is Verb.ABORT)
         assert "does not go on" in ask(world, verb, "nobody's").sentence
     first = world.run.run_id
     world.to_the_end()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.base import Event, Target
-from contracts.deployment import AbortRequested, DeploymentConfig, DeploymentStarted, DeployRequested, Outcome
+from contracts.deployment import DeploymentConfig, DeploymentStarted, DeployRequested, Outcome
 from contracts.gates import Verdict
 from contracts.health import AssessHealth
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
@@ -99,7 +99,7 @@ def test_a_run_that_waited_begins_with_the_policy_of_its_beginning() -> None:
     first = world.request("1")
     world.request("2")
     world.policy = policy()
-    world.happens(AbortRequested(target=TARGET, run_id=first, actor="ada"))
+    world.abort(first)
     assert world.run.policy == policy()
     assert world.run.request.config.minimum_health_score == 90
 

@@ -17,6 +17,7 @@ from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
 from contracts.recovery import CHANGE_ACCEPTED, RollBack
 from contracts.results import PreflightOutput
+from contracts.run_verbs import VerbAnswered
 from contracts.validator import Baseline, TestBefore, ValidateDeployment
 from services.orchestrator.decisions import QUEUE, turn
 from services.orchestrator.domain.replay import OwnEvent
@@ -75,7 +76,9 @@ async def test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again(world
     assert view.phases[1].verdict is Verdict.PASS, "no phase goes on"
     world.abort(run_id)
     world.passes(7200)
-    assert len(world.emitted) == said
+    (answer,) = world.emitted[said:]
+    assert isinstance(answer.event, VerbAnswered)
+    assert not answer.event.accepted
 
 
 async def test_what_waits_is_not_started_before_its_own_end_was_read(world: World, handlers: Handlers) -> None:

@@ -20,8 +20,9 @@ from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalAlert
 from contracts.recovery import RollBack
 from contracts.results import DisarmOutput
+from contracts.run_verbs import VerbAnswered
 from contracts.topics import COMMAND_TOPICS
-from services._chassis.transition import Timer
+from services._chassis.transition import Emit, Timer
 from tests.services.orchestrator.harness import START, TARGET, World, asked, at, run_of
 
 CONFIG = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
@@ -38,6 +39,11 @@ gate_sets = st.lists(
     ),
     max_size=3,
 )
+
+
+def _refusal(emit: Emit) -> bool:
+    """Return whether it answers a request that came too late."""
+    return isinstance(emit.event, VerbAnswered) and not emit.event.accepted
 
 
 class Courses(RuleBasedStateMachine):
@@ -172,8 +178,10 @@ class Courses(RuleBasedStateMachine):
         for run_id in self.asked:
             assert len(world.ends(run_id)) == 1, "each run ends exactly once"
             assert world.view(run_id).outcome == world.ends(run_id)[0].outcome
-            mine = [emit for emit in world.emitted if run_of(emit) == run_id]
+            mine = [emit for emit in world.emitted if run_of(emit) == run_id and not _refusal(emit)]
             assert isinstance(mine[-1].event, DeploymentFinished), "nothing is said or sent after the end"
+            aborts = [emit for emit in mine if isinstance(emit.event, VerbAnswered)]
+            assert len(aborts) <= 1, "what ends already is not aborted"
             rollbacks = {emit.id for emit in mine if isinstance(emit.event, RollBack)}
             assert len(rollbacks) <= 1
             started = [emit.event.phase for emit in mine if isinstance(emit.event, PhaseStarted)]

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from contracts.audit import Act
+from contracts.deployment import AbortRequested
 from contracts.policy import Requests
 from contracts.policy_holds import Approval, Pause
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, VerbAnswered
@@ -134,12 +135,18 @@ async def test_over_kafka_each_request_has_its_answer_and_its_record() -> None:
     await orchestrator.takes(ResumeRequested(target=TARGET, run_id=run_id, actor="ann"), id_="4")
     decided = ApprovalDecided(target=TARGET, run_id="nobody's", plan="0" * 32, decision="approve", actor="ann")
     await orchestrator.takes(decided, id_="5")
+    abort = AbortRequested(target=TARGET, run_id=run_id, actor="ann", reason="wrong branch")
+    await orchestrator.takes(abort, id_="6")
+    await orchestrator.takes(abort, id_="6")
+    await orchestrator.takes(abort, id_="7")
     answers = orchestrator.events(VerbAnswered)
     assert [(answer.verb, answer.accepted, answer.actor) for answer in answers] == [
         ("pause", True, "ci for ann"),
         ("pause", False, "ci for ann"),
         ("resume", True, "ci for ann"),
         ("approve", False, "ci for ann"),
+        ("abort", True, "ci for ann"),
+        ("abort", False, "ci for ann"),
     ]
     acts = [act_of(answer, "1") for answer in answers]
     assert [(act.act, act.outcome) for act in acts if act is not None] == [
@@ -147,7 +154,10 @@ async def test_over_kafka_each_request_has_its_answer_and_its_record() -> None:
         (Act.RUN_PAUSED, "refused"),
         (Act.RUN_RESUMED, "done"),
         (Act.RUN_APPROVED, "refused"),
+        (Act.RUN_ABORTED, "done"),
+        (Act.RUN_ABORTED, "refused"),
     ]
+    assert [act.why for act in acts[-2:] if act is not None] == ["wrong branch", "wrong branch"]
 
 
 @pytest.mark.parametrize("decision", ["approve", "reject"])
