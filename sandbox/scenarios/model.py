@@ -17,6 +17,7 @@ from sandbox.scenarios.world import World
 
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
 """``cluster/service``."""
+ANSWER = r"^(pause|resume|approve|reject|abort|release|rollback): (done|refused)$"
 ALERTS = (*CriticalRule, SERVICE_ALARMS)
 
 
@@ -82,10 +83,10 @@ class Expected(Frozen):
     """Whether one can then go back to the last good snapshot and to the one before it."""
     fires: frozenset[str] | None = None
     """Rules of Surefoot's own alarms that are in ALARM at some time, from the request until the watch is over."""
-    answers: tuple[Annotated[str, Field(pattern=r"^(pause|resume|approve|reject): (done|refused)$")], ...] | None = None
-    """What became of each that ``people`` ask for, in order; an abort has the run's end for its answer."""
+    answers: tuple[Annotated[str, Field(pattern=ANSWER)], ...] | None = None
+    """What became of each verb that ``people`` ask for, in order."""
     newer: tuple[Outcome, ...] | None = None
-    """How the runs end that ``people`` have take the place of the first one, in order."""
+    """How the newer runs end that ``people`` ask for, in order."""
     drills: tuple[Annotated[str, Field(pattern=r"^[a-z]+: (measured|stopped|failed|refused)$")], ...] | None = None
     """How each drill ends before the watch is over, as ``PLAN: RESULT``, in order; those that are refused last."""
     armed: frozenset[ServiceName] | None = None

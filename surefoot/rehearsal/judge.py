@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 
 from contracts.drills import DrillFinished
 from contracts.monitor import CriticalAlert
-from contracts.recovery import AlertTrigger, DriftObserved, ReadinessChanged, RollbackDecided
-from contracts.run_verbs import VerbAnswered
+from contracts.recovery import AlertTrigger, DriftObserved, ManualTrigger, ReadinessChanged, RollbackDecided
+from contracts.run_verbs import ReleaseAnswered, VerbAnswered
 from contracts.scaling import ScalingDecided, ScalingStarted
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
@@ -60,9 +60,19 @@ def deployments_of(rehearsal: Rehearsal) -> int:
 
 def answers_of(rehearsal: Rehearsal) -> tuple[str, ...]:
     """Return what became of each verb that was asked for, in order."""
-    events = (envelope.event for envelope in rehearsal.events)
-    answers = (event for event in events if isinstance(event, VerbAnswered))
-    return tuple(f"{answer.verb}: {'done' if answer.accepted else 'refused'}" for answer in answers)
+    return tuple(filter(None, (_answer_of(envelope.event) for envelope in rehearsal.events)))
+
+
+def _answer_of(event: object) -> str:
+    """Return what an event answers to a person, as ``VERB: done`` or ``VERB: refused``; empty where it does not."""
+    match event:
+        case VerbAnswered(verb=verb, accepted=accepted):
+            return f"{verb}: {'done' if accepted else 'refused'}"
+        case ReleaseAnswered(accepted=accepted):
+            return f"release: {'done' if accepted else 'refused'}"
+        case RollbackDecided(trigger=ManualTrigger(), decision=decision):
+            return f"rollback: {'done' if decision == 'acted' else 'refused'}"
+    return ""
 
 
 def drills_of(rehearsal: Rehearsal) -> tuple[str, ...]:

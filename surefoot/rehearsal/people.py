@@ -1,11 +1,11 @@
-"""Persons who act on the run of a rehearsal, at their times: pause, resume, approve, reject, abort or supersede it."""
+"""Persons and pipelines of a rehearsal: they act on its run, ask for newer ones, and release what is held."""
 
 import asyncio
 from collections.abc import Sequence
 
 from contracts.base import Event, Target
 from contracts.deployment import AbortRequested, DeployRequested, ImageChange, run_id_of
-from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested
+from contracts.run_verbs import ApprovalDecided, PauseRequested, ReleaseRequested, ResumeRequested
 from sandbox.scenarios.people import Act, PlannedDrill
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -16,18 +16,22 @@ UNSEEN = "0" * 32
 async def act(
     system: InProcessSystem, target: Target, run_id: str, acts: Sequence[Act], source: str, repository: str
 ) -> None:
-    """Do each act at its time, in product seconds from now, when the run is asked for."""
-    begun = asyncio.get_running_loop().time()
+    """Do each act at its time, in product seconds from now, when the first run is asked for."""
+    begun, runs = asyncio.get_running_loop().time(), [run_id, *newer_runs(target, acts, source)]
     for id_, planned in _in_time(acts):
         await asyncio.sleep(max(0.0, begun + planned.at - asyncio.get_running_loop().time()))
-        shown = (await system.run(run_id)).get("approval") or {}
-        event = _event(planned, target, run_id, shown.get("plan", UNSEEN), repository)
+        if planned.does == "roll_back":
+            await system.roll_back(target, planned.actor, planned.reason)
+            continue
+        about = runs[planned.run - 1]
+        shown = (await system.run(about)).get("approval") or {}
+        event = _event(planned, target, about, shown.get("plan", UNSEEN), repository)
         await system.publish(event, id_, source)
 
 
 def newer_runs(target: Target, acts: Sequence[Act], source: str) -> list[str]:
-    """Return the ids of the runs that are asked for in the place of the first one, in the order of time."""
-    return [run_id_of(target, source, id_) for id_, planned in _in_time(acts) if planned.does == "supersede"]
+    """Return the ids of the runs that are asked for after the first one, in the order of time."""
+    return [run_id_of(target, source, id_) for id_, planned in _in_time(acts) if planned.begins_a_run]
 
 
 def _in_time(acts: Sequence[Act]) -> list[tuple[str, Act]]:
@@ -57,14 +61,16 @@ def _event(planned: Act, target: Target, run_id: str, plan: str, repository: str
             return ResumeRequested(target=target, run_id=run_id, actor=planned.actor, reason=planned.reason)
         case "abort":
             return AbortRequested(target=target, run_id=run_id, actor=planned.actor, reason=planned.reason)
-        case "supersede":
+        case "supersede" | "deploy":
             return DeployRequested(
                 target=target,
                 change=ImageChange(reference=f"{repository}:{planned.image}"),
                 actor=planned.actor,
                 reason=planned.reason,
-                on_conflict="supersede",
+                on_conflict="supersede" if planned.does == "supersede" else "queue",
             )
+        case "release":
+            return ReleaseRequested(target=target, actor=planned.actor, reason=planned.reason)
         case decision:
             return ApprovalDecided(
                 target=target, run_id=run_id, plan=plan, decision=decision, actor=planned.actor, reason=planned.reason

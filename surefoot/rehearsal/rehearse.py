@@ -73,7 +73,7 @@ class Rehearsal:
     fired: frozenset[str] = frozenset()
     """Names of those alarms of Surefoot's own that were in ALARM at some time."""
     newer: tuple[DeploymentFinished, ...] = ()
-    """How the runs ended that took the place of the first one, in the order in which they were asked for."""
+    """How the newer runs ended that people asked for, in the order of time."""
     refused_drills: tuple[str, ...] = ()
     """``PLAN: SENTENCE`` for each drill that was refused."""
     armed: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ from services._chassis.settings import Settings as BaseSettings
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
+from services.recovery.api.bodies import RollbackRequest
 from services.recovery.api.drill import DrillRequest
 from services.recovery.app import endpoints_of, stored
 from services.recovery.jobs.watch import Rounds
@@ -108,6 +109,14 @@ class InProcessSystem:
         except Problem as problem:
             return problem.detail
         return ""
+
+    async def roll_back(self, target: Target, actor: str, reason: str) -> None:
+        """Ask recovery to go back to the latest proven snapshot, as its API does. A refusal is on record."""
+        settings, platform = self._recovery
+        asked = RollbackRequest(latest_proven=True, actor=actor, reason=reason)
+        endpoints = endpoints_of(platform, platform.aws, stored(settings, platform, platform.aws))
+        with suppress(Problem):
+            await endpoints.rollbacks.roll_back(target, asked, None, Response())
 
     @property
     def _recovery(self) -> tuple[Settings, Platform]:
