@@ -38,7 +38,8 @@ class Call:
     status: int
     """HTTP status of the answer, if the caller got one."""
     effect: str = ""
-    """The deployment that ECS began, as ``ecs-svc/id family:revision``, or the task definition that was registered."""
+    """The deployment that ECS began, as ``ecs-svc/id family:revision``, the task definition that was registered, or the
+    tasks that RunTask has answered with, as ``id starter``: a repeated client token has the same ids."""
     account: str = ""
     """Where the call acted: the account of the principal, and the region of the signature."""
     region: str = ""

@@ -10,7 +10,7 @@ import structlog
 from rich.console import Console
 
 from tests.chaos.campaign import Campaign
-from tests.chaos.judge import Report
+from tests.chaos.report import Report
 from tests.chaos.table import print_table, together
 
 HOME = Path(".surefoot/chaos")

@@ -4,10 +4,11 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
@@ -15,17 +16,27 @@ import structlog
 from contracts.base import Target
 from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
-from tests.chaos.judge import Images, Report, judge, judge_services
+from tests.chaos.judge import Images, judge, judge_services
 from tests.chaos.judge_audit import judge_audit
+from tests.chaos.judge_drills import judge_drills
 from tests.chaos.judge_holds import judge_holds
+from tests.chaos.judge_left import Left, judge_left
+from tests.chaos.judge_migrations import judge_migrations
+from tests.chaos.judge_recreations import judge_recreations
 from tests.chaos.judge_scalings import judge_scalings
 from tests.chaos.judge_superseded import judge_superseded
-from tests.chaos.judge_verbs import judge_verbs
-from tests.chaos.kinds import KINDS, SCALED, mix
+from tests.chaos.judge_verbs import judge_exercised, judge_verbs
+from tests.chaos.kinds import RECREATED, SCALED, mix
+from tests.chaos.observer import Seen
+from tests.chaos.person import Api, Person, drilled
 from tests.chaos.plan import harms
-from tests.chaos.requests import Asked, requests, target
-from tests.chaos.scalings import Scalings, Standing, standing
+from tests.chaos.recreation import Recreation
+from tests.chaos.repeats import Repeats
+from tests.chaos.report import Report
+from tests.chaos.requests import Asked, requests, target, visits
 from tests.chaos.stack import Stack, stack
+from tests.chaos.standing import standing
+from tests.chaos.verbs import Encores, exercised
 
 READY_SECONDS = 90.0
 PEACE_SECONDS = 300.0
@@ -62,7 +73,7 @@ class Agenda:
 
 @dataclass
 class Campaign:
-    """One seed's runs and harm. One thread does it all."""
+    """One seed's runs and harm. One thread does it all, but for what waits for answers over HTTP."""
 
     seed: int
     runs: int
@@ -76,27 +87,35 @@ class Campaign:
     def run(self) -> Report:
         """Run the campaign, and return its report."""
         begun, report = time.monotonic(), Report(self.seed)
-        kinds = (*mix(self.seed, self.targets), SCALED)
+        kinds = (*mix(self.seed, self.targets), SCALED, RECREATED)
         with stack(self.directory, seed=self.seed, kinds=kinds, mutant=self.mutant) as running:
             drive = Drive(self, running)
             drive.start()
             if not self.harmless:
                 drive.harm()
             drive.peace()
-            report.harm = drive.harms.done
             running.observer.seen.keep(self.directory / "events.jsonl")
-            others = {rival.run_id or rival.name: rival.outcome for rival in drive.harms.rivals}
             calls = running.control_aws("GET", "calls?changing=1")
             (self.directory / "calls.json").write_bytes(orjson.dumps(calls))
-            judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
-            judge_audit(report, running.observer.seen)
-            judge_verbs(report, drive.asked, running.observer.seen)
-            judge_scalings(report, running.observer.seen, drive.stood, drive.stands)
-            judge_superseded(report, drive.asked, running.observer.seen, calls)
-            judge_holds(report, drive.asked, running.observer.seen, drive.images)
-            judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
+            self._judge(report, drive, running.observer.seen, calls)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
+
+    def _judge(self, report: Report, drive: "Drive", seen: Seen, calls: list[dict[str, Any]]) -> None:
+        report.harm = drive.harms.done
+        others = {rival.run_id or rival.name: rival.outcome for rival in drive.harms.rivals}
+        judge(report, drive.asked, seen, calls, others, harmless=self.harmless)
+        judge_audit(report, seen)
+        judge_verbs(report, drive.asked, seen)
+        judge_scalings(report, seen)
+        judge_drills(report, seen, harmless=self.harmless)
+        judge_migrations(report, drive.asked, seen, calls)
+        judge_recreations(report, seen, calls)
+        judge_left(report, drive.left, drive.harms.touched)
+        judge_superseded(report, drive.asked, seen, calls)
+        judge_holds(report, drive.asked, seen, drive.images, drive.harms.touched)
+        judge_services(report, drive.asked, seen, drive.images, drive.harms.touched)
+        judge_exercised(report, drive.asked, seen)
 
 
 class Drive:
@@ -105,8 +124,11 @@ class Drive:
     def __init__(self, campaign: Campaign, running: Stack) -> None:
         self._campaign = campaign
         self._stack = running
+        self._seen = running.observer.seen
         self._agenda = Agenda()
         self._waiting = requests(campaign.seed, campaign.runs, campaign.targets)
+        self._visits = visits(campaign.seed, campaign.runs, campaign.targets)
+        """Runs that are asked for while a drill is under way."""
         self._active: dict[str, Target] = {}
         """Run that was asked for and has not ended → its target."""
         self._asked_at: dict[Target, float] = {}
@@ -115,8 +137,12 @@ class Drive:
         """How many of the runs that were seen to wait for an approval have got theirs."""
         self.asked: list[Asked] = []
         self.images = Images()
-        self._scaled = target(campaign.targets + 1)
-        self._scalings = Scalings(running.fleet.url("recovery"), self._scaled, running.observer.seen)
+        url, scaled, gone = running.fleet.url("recovery"), target(campaign.targets + 1), target(campaign.targets + 2)
+        self._person = Person(Api(url, scaled), self._seen, campaign.seed)
+        self._recreation = Recreation(Api(url, gone), self._seen, running.aws)
+        self._repeats = Repeats(self._seen, running.observer.release)
+        self._encores = Encores(campaign.seed)
+        self.left: list[Left] = []
         self.harms = Harms(running, self._agenda.add, campaign.seed)
 
     def start(self) -> None:
@@ -132,13 +158,10 @@ class Drive:
             time.sleep(0.2)
         self._stack.observer.start()
         self.images.before = self._stack.running()
-        self.stood = self.stands
-        self._scalings.start()
-
-    @property
-    def stands(self) -> Standing:
-        """What AWS has of the service that is scaled."""
-        return standing(self._stack.aws("ecs"), self._stack.aws("application-autoscaling"), self._scaled)
+        apis = (self._person.api, self._recreation.api)
+        self.left = [Left(api.target.service, before=standing(self._stack.aws, api.target)) for api in apis]
+        self._person.start()
+        self._recreation.start()
 
     def harm(self) -> None:
         """Harm while there is something to harm."""
@@ -154,32 +177,45 @@ class Drive:
             self._tick()
 
     def peace(self) -> None:
-        """Undo all harm, and wait until every run has ended and nothing moves any more."""
-        self._scalings.stop()
+        """Undo all harm, and wait until every run has ended, nothing moves any more, and everything was done once."""
         self._agenda.run_all()
         self._stack.make_peace()
-        begun, seen = time.monotonic(), self._stack.observer.seen
-        moved, count = begun, -1
+        begun, moved, count = time.monotonic(), time.monotonic(), -1
         while time.monotonic() - begun < PEACE_SECONDS or self._waiting:
             self._tick()
-            if len(seen.events) != count:
-                count, moved = len(seen.events), time.monotonic()
-            busy = self._waiting or self._active or any(rival.is_alive() for rival in self.harms.rivals)
-            busy = busy or self._scalings.under_way
-            if not busy and time.monotonic() - moved > QUIET_SECONDS:
+            if not self._waiting:
+                self._person.finish()
+            if len(self._seen.events) != count:
+                count, moved = len(self._seen.events), time.monotonic()
+            if self._busy or time.monotonic() - moved <= QUIET_SECONDS:
+                continue
+            self._waiting += self._encores.missing(exercised(self.asked, self._seen))
+            if not self._waiting:
                 break
         self.images.after = self._stack.steady(STEADY_SECONDS)
+        apis = (self._person.api, self._recreation.api)
+        self.left = [
+            replace(left, after=standing(self._stack.aws, api.target), stands=api.standing())
+            for left, api in zip(self.left, apis, strict=True)
+        ]
+
+    @property
+    def _busy(self) -> bool:
+        acting = self._person.busy or self._recreation.busy or self._repeats.busy
+        return bool(self._waiting or self._active or acting or any(rival.is_alive() for rival in self.harms.rivals))
 
     def _tick(self) -> None:
         self._agenda.run_due()
         self._stack.fleet.supervise()
+        if (again := self._repeats.next(self.asked, self._waiting)) is not None:
+            self._waiting.insert(0, again)
         self._ask()
         self._approve()
         time.sleep(TICK_SECONDS)
 
     def _ask(self) -> None:
         """Request the next runs; each target has one run at a time, and perhaps another that takes its place."""
-        over = self._stack.observer.seen.ended
+        over = self._seen.ended
         self._active = {run_id: target for run_id, target in self._active.items() if run_id not in over}
         targets: set[Target] = set()
         for run in list(self._waiting):
@@ -188,15 +224,22 @@ class Drive:
             if not is_next or (run.target in self._active.values() and not self._takes_its_place(run)):
                 continue
             self._waiting.remove(run)
-            self._active[run.run_id] = run.target
-            self._asked_at[run.target] = time.monotonic()
-            self.asked.append(run)
-            self.images.of_run[run.run_id] = self._stack.push(run.tag, KINDS[run.kind].image_of(run.behaviour))
-            self._stack.observer.ask(run)
-            if run.abort_after is not None:
-                self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))
-            if run.pause_after is not None:
-                self._agenda.add(run.pause_after, partial(self._stack.observer.pause, run))
+            self._request(run)
+        visit = next(iter(self._visits), None)
+        if visit and visit.target not in self._active.values() and drilled(self._seen, visit.target):
+            self._visits.remove(visit)
+            self._request(visit)
+
+    def _request(self, run: Asked) -> None:
+        self._active[run.run_id] = run.target
+        self._asked_at[run.target] = time.monotonic()
+        self.asked.append(run)
+        self.images.of_run[run.run_id] = self._stack.push(run.tag, run.image)
+        self._stack.observer.ask(run)
+        if run.abort_after is not None:
+            self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))
+        if run.pause_after is not None:
+            self._agenda.add(run.pause_after, partial(self._stack.observer.pause, run))
 
     def _takes_its_place(self, run: Asked) -> bool:
         """Whether it is time for a run that supersedes the one before it."""
@@ -205,7 +248,7 @@ class Drive:
 
     def _approve(self) -> None:
         """Approve what waits, three times over: under the names of three persons, with one key."""
-        waiting = self._stack.observer.seen.held[self._approved :]
+        waiting = self._seen.held[self._approved :]
         self._approved += len(waiting)
         for held in waiting:
             for person in ("ann", "ben", "eve"):

@@ -15,6 +15,7 @@ from sandbox.child import NotStarted
 from tests.chaos.bad import bad_message
 from tests.chaos.fleet import signalled
 from tests.chaos.forger import forged
+from tests.chaos.kinds import RECREATED, STANDING
 from tests.chaos.plan import Harm
 from tests.chaos.requests import CLUSTER
 from tests.chaos.rival import Rival
@@ -189,7 +190,10 @@ class Harms:
             return  # AWS refused a person as well
 
     def _services(self) -> list[str]:
-        return [arn.rpartition("/")[2] for arn in self._stack.aws("ecs").list_services(cluster=CLUSTER)["serviceArns"]]
+        """Return whom a person or another Surefoot may deploy to: all but the service that is deleted meanwhile."""
+        listed = self._stack.aws("ecs").list_services(cluster=CLUSTER)["serviceArns"]
+        names = (arn.rpartition("/")[2] for arn in listed)
+        return [name for name in names if self._stack.kinds.get(name) != STANDING[RECREATED]]
 
     def clock_wrong(self, harm: Harm) -> None:
         name = harm.aimed_at[0]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted,
 from contracts.results import StepFinished
 from contracts.topics import COMMAND_TOPICS, SERVICES, Party
 from tests.chaos.observer import Place, Seen
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked
 
 OLDER_COPY = "restore redis from an older copy"
@@ -32,64 +33,6 @@ class Effect:
     rollback: bool = False
     version: str = ""
     """The task definition that it rolls out, as ``family:revision``."""
-
-
-@dataclass(slots=True)
-class Report:
-    """The table. Every figure but the first three and ``late_calls_corrected`` has a value that it must have."""
-
-    seed: int
-    runs: int = 0
-    harm: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, int] = field(default_factory=dict)
-    """Kind of service → its runs."""
-    terminal_states: dict[str, int] = field(default_factory=dict)
-    outcomes_wrong: int = 0
-    """Runs whose outcome is not among those that are right for their version on their kind of service."""
-    runs_without_one: int = 0
-    runs_with_two: int = 0
-    changes_intended: int = 0
-    """Runs whose change recovery published as applied."""
-    effective_deployments: int = 0
-    """Deployments that ECS began for changes of runs, late calls not counted."""
-    late_calls_corrected: int = 0
-    """Deployments by changes that were stopped or rolled back already, and were taken back."""
-    rollbacks_per_run: int = 0
-    """The maximum; a correction of a late call is not another rollback."""
-    rollbacks_outside: int = 0
-    """Deployments that an alert outside a run rolled back; each once at most."""
-    deployments_of_others: int = 0
-    """Runs of another Surefoot on the same targets."""
-    events_lost: int = 0
-    services_checked: int = 0
-    """Services that were changed by Surefoot only: they must run what the last run's outcome says."""
-    services_wrong: int = 0
-    dead_letters_expected: int = 0
-    dead_letters_found: int = 0
-    copies_on_the_bus: int = 0
-    audit_records: int = 0
-    approvals: int = 0
-    """Approvals that counted; of each plan one is wanted, and three are sent."""
-    pauses: int = 0
-    scalings: int = 0
-    """Emergency scalings that began to set something."""
-    scalings_restored: int = 0
-    superseded: int = 0
-    """Runs whose place a newer one took."""
-    holds: int = 0
-    """Versions that are held after a rollback."""
-    acts_without_one_record: int = 0
-    """Changes, rollbacks and ends of runs that have none, or several, where Redis was never restored."""
-    seconds: float = 0
-    faults: list[str] = field(default_factory=list)
-    """A sentence for each broken promise; empty when all promises held."""
-
-    @property
-    def held(self) -> bool:
-        return not self.faults
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "held": self.held}
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ from contracts.audit_chain import Line, read_record, verify
 from contracts.base import caused_id
 from contracts.deployment import DeploymentFinished
 from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
-from tests.chaos.judge import OLDER_COPY, Report
+from tests.chaos.judge import OLDER_COPY
 from tests.chaos.observer import Seen
+from tests.chaos.report import Report
 
 FORGOTTEN = "forget the inbox and read from the earliest offset"
 """The harm after which what was handled is handled again: the same act may be recorded twice, under its one id."""

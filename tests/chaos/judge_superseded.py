@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from contracts.deployment import Cause, DeploymentFinished, DeploymentStarted, Outcome
-from tests.chaos.judge import OLDER_COPY, Effect, Report, effects_of, jobs_of
+from tests.chaos.judge import OLDER_COPY, Effect, effects_of, jobs_of
 from tests.chaos.observer import Seen
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked
 
 STOPPED = frozenset({Outcome.ABORTED, Outcome.ROLLED_BACK})

@@ -5,9 +5,11 @@ from collections.abc import Collection, Sequence
 
 from contracts.recovery import ChangeApplied, RollBack
 from contracts.run_verbs import RunHeld, Verb, VerbAnswered
-from tests.chaos.judge import OLDER_COPY, Report
+from tests.chaos.judge import OLDER_COPY
 from tests.chaos.observer import Seen
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked
+from tests.chaos.verbs import exercised, never
 
 
 def judge_verbs(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
@@ -47,3 +49,9 @@ def _held_back(seen: Seen) -> list[str]:
         if envelope.meta.run_id in began and envelope.meta.time > began[envelope.meta.run_id]
     }
     return [f"the run {run_id} was held although its rollback was asked for" for run_id in late]
+
+
+def judge_exercised(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
+    """Add to a report how often each verb was done; what was never done has proven nothing."""
+    report.verbs = exercised(asked, seen)
+    report.faults += [f"nothing was done by this verb: {verb}" for verb in never(report.verbs)]

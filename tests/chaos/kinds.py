@@ -35,6 +35,11 @@ class Kind:
         """Return what an image of this kind does. Raise ``KeyError`` where no such scenario ships."""
         return images()[behaviour].model_copy(update=dict(self.image))
 
+    @property
+    def migrates(self) -> bool:
+        """Whether the simulated AWS runs one-off tasks with its settings: on Fargate alone."""
+        return self.service.get("launch_type") != "EC2"
+
     def right(self, behaviour: str) -> Outcome:
         """Return how its deployment ends where nothing else interferes."""
         image = self.image_of(behaviour)
@@ -82,15 +87,14 @@ KINDS: dict[str, Kind] = {
     "long draining": Kind(target_group={"deregistration_delay": 300}),
 }
 
-SCALED = "scaled"
+SCALED, RECREATED = "scaled", "recreated"
+SCALING = {"min_capacity": 2, "max_capacity": 8, "target_tracking": []}
 STANDING: dict[str, Kind] = {
     **KINDS,
-    SCALED: Kind(
-        {"load_balancers": [], "scaling": {"min_capacity": 2, "max_capacity": 8, "target_tracking": []}},
-        balanced=False,
-    ),
+    SCALED: Kind({"load_balancers": [], "scaling": SCALING}, balanced=False),
+    RECREATED: Kind({"scaling": SCALING}),
 }
-"""The kinds of the services that stand there. Nothing is deployed to the last kind: it is scaled."""
+"""The kinds of the services that stand there. Nothing is deployed to the last two: recovery acts on them by itself."""
 
 
 def mix(seed: int, targets: int) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from contracts.dead_letter import DeadLettered
 from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.recovery import RollbackStarted
-from contracts.run_verbs import ApprovalDecided, PauseRequested, RunHeld
+from contracts.run_verbs import ApprovalDecided, HoldBegan, PauseRequested, ReleaseRequested, RunHeld
 from contracts.topics import TOPICS, Party
 from services._chassis.records import read_bounded
 from surefoot.signing import signed
@@ -127,6 +127,10 @@ class Observer:
     def approve(self, held: RunHeld, by: str) -> Future[None]:
         event = ApprovalDecided(target=held.target, run_id=held.run_id, plan=held.plan, decision="approve", actor=by)
         return self.publish(Envelope(Meta(f"approve-{held.run_id}-{held.plan}-{by}", SOURCE, datetime.now(UTC)), event))
+
+    def release(self, hold: HoldBegan, by: str) -> Future[None]:
+        event = ReleaseRequested(target=hold.target, actor=by, reason=hold.hold_id, hold_id=hold.hold_id)
+        return self.publish(Envelope(Meta(f"release-{hold.hold_id}-{by}", SOURCE, datetime.now(UTC)), event))
 
     def publish(self, envelope: Envelope) -> Future[None]:
         message = signed(envelope.to_message(), Party.CI, self._environment)

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, Literal, get_args
 
 from contracts.base import Target
 from contracts.deployment import DeploymentConfig, DeployRequested, ImageChange, Outcome, run_id_of
-from tests.chaos.kinds import KINDS, USUAL, mix, service_name
+from contracts.migration_asked import MigrationAsked
+from contracts.policy_drills import Day
+from sandbox.scenarios.behaviour import Behaviour, Migrating
+from tests.chaos.kinds import SCALED, STANDING, USUAL, mix, service_name
 
 ACCOUNT, REGION, CLUSTER = "123456789012", "us-west-2", "CourtCaseCluster"
 SOURCE = "chaos"
@@ -19,6 +22,15 @@ PAUSED = 0.2
 PAUSE_MINUTES = 2.0
 SUPERSEDING = 0.1
 """The share of runs that take the place of the one before them on their target."""
+MIGRATING = 0.5
+"""The share of runs of healthy versions that migrate before their change, where a task can run."""
+FAILING = 0.3
+"""The share of these whose migration fails."""
+TASK_SECONDS = 40.0
+"""Product seconds for which the task of a migration runs: long enough for services to die meanwhile."""
+UNFIT = "wrong-architecture"
+VISITED = 15
+"""For so many runs, one more comes in while a drill is under way."""
 CONFIG = DeploymentConfig(deployment_timeout_minutes=8, validation_timeout_minutes=8, baking_minutes=3)
 
 
@@ -43,16 +55,33 @@ class Asked:
     """Real seconds after the request before it on its target, whose place it takes; None: it comes after its end."""
     superseded: bool = False
     """Whether the next request on its target takes its place."""
+    migrates: bool = False
+    migration_fails: bool = False
+    """Whether the container that migrates ends with an error."""
+    repeats: Literal["", "held", "released"] = ""
+    """It asks for a version once more that a rollback has taken back: while that is held, or once it was released."""
 
     def outcomes(self, *, harmless: bool) -> frozenset[Outcome]:
         """Return the ends that are right. Harm may keep a good version from going live; a bad one never succeeds."""
-        right = KINDS[self.kind].right(self.behaviour)
+        right = self.right
         if harmless:
             aborted = set() if self.abort_after is None else {Outcome.ABORTED, Outcome.ROLLED_BACK}
             paused = set() if self.pause_after is None else {Outcome.ABORTED}
             superseded = {Outcome.ABORTED, Outcome.ROLLED_BACK} if self.superseded else set()
             return frozenset({right, *aborted, *paused, *superseded})
         return frozenset(Outcome) - (frozenset() if right is Outcome.SUCCEEDED else {Outcome.SUCCEEDED})
+
+    @property
+    def right(self) -> Outcome:
+        """Return how it ends where nothing interferes."""
+        blocked = self.repeats == "held" or (self.migrates and self.migration_fails)
+        return Outcome.BLOCKED if blocked else STANDING[self.kind].right(self.behaviour)
+
+    @property
+    def image(self) -> Behaviour:
+        """Return what its image does, a migration included."""
+        migrating = Migrating(seconds=TASK_SECONDS, exit_code=int(self.migration_fails))
+        return STANDING[self.kind].image_of(self.behaviour).model_copy(update={"migration": migrating})
 
     @property
     def id(self) -> str:
@@ -66,7 +95,10 @@ class Asked:
     def event(self) -> DeployRequested:
         change = ImageChange(reference=f"{REPOSITORY}:{self.tag}")
         way = "queue" if self.supersedes_after is None else "supersede"
-        return DeployRequested(target=self.target, change=change, actor="chaos", config=CONFIG, on_conflict=way)
+        migration = MigrationAsked(compatible=True) if self.migrates else None
+        return DeployRequested(
+            target=self.target, change=change, actor="chaos", config=CONFIG, on_conflict=way, migration=migration
+        )
 
 
 def target(number: int) -> Target:
@@ -74,22 +106,29 @@ def target(number: int) -> Target:
 
 
 def requests(seed: int, runs: int, targets: int) -> list[Asked]:
-    """Return ``runs`` requests, which go round the ``targets``; some take the place of the one before them."""
+    """Return ``runs`` requests, which go round the ``targets``; some take the place of the one before them.
+
+    At least one is aborted, and one supersedes another where a target has two.
+    """
     random, asked = Random(f"superseding {seed}"), list(_one_after_another(seed, runs, targets))
-    for number in range(targets, runs):
-        if random.random() < SUPERSEDING:
-            before = number - targets
-            asked[before] = replace(asked[before], superseded=True)
-            asked[number] = replace(asked[number], supersedes_after=random.uniform(0.5, 10.0))
+    superseding = [number for number in range(targets, runs) if random.random() < SUPERSEDING]
+    for number in superseding or random.sample(range(targets, runs), int(runs > targets)):
+        before = number - targets
+        asked[before] = replace(asked[before], superseded=True)
+        asked[number] = replace(asked[number], supersedes_after=random.uniform(0.5, 10.0))
+    if all(request.abort_after is None for request in asked):
+        number = random.randrange(runs)
+        asked[number] = replace(asked[number], abort_after=random.uniform(0.1, 4.0))
     return asked
 
 
 def _one_after_another(seed: int, runs: int, targets: int) -> Iterator[Asked]:
     random, kinds = Random(f"requests {seed}"), mix(seed, targets)
-    acts = Random(f"acts {seed}")
+    acts, migrations = Random(f"acts {seed}"), Random(f"migrations {seed}")
     for number in range(runs):
         kind = kinds[number % targets]
-        behaviour = random.choice(KINDS[kind].behaviours)
+        behaviour = random.choice(STANDING[kind].behaviours)
+        migrates, fails = migrations.random() < MIGRATING, migrations.random() < FAILING
         abort_after = random.uniform(0.1, 8.0) if random.random() < ABORTED else None
         yield Asked(
             number,
@@ -100,12 +139,24 @@ def _one_after_another(seed: int, runs: int, targets: int) -> Iterator[Asked]:
             kind,
             acts.uniform(0.1, 6.0) if acts.random() < PAUSED else None,
             wants_approval(number % targets + 1),
+            migrates=(migrates := migrates and behaviour == "healthy" and STANDING[kind].migrates),
+            migration_fails=migrates and fails,
         )
 
 
+def visits(seed: int, runs: int, targets: int) -> list[Asked]:
+    """Return requests of runs that come in while a drill is under way on the service to which nothing is deployed.
+
+    Their image cannot run there, so that each is blocked. They are numbered behind all others.
+    """
+    service = target(targets + 1)
+    tags = ((number, f"{UNFIT}-{seed}-{number}") for number in range(runs, runs + 1 + runs // VISITED))
+    return [Asked(number, service, UNFIT, tag, None, SCALED) for number, tag in tags]
+
+
 def wants_approval(number: int) -> bool:
-    """Return whether the changes of this service have to be approved: those of every third."""
-    return number % 3 == 0
+    """Return whether the changes of this service have to be approved: those of every third, from the first one on."""
+    return number % 3 == 1
 
 
 def policy(services: int) -> dict[str, Any]:
@@ -122,4 +173,5 @@ def _service(number: int) -> dict[str, Any]:
         "cluster": CLUSTER,
         "service": service_name(number),
         "approval_before_change": approval,
+        "drills": {"enabled": True, "hours": "00-24", "days": [*get_args(Day)]},
     }

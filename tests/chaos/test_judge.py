@@ -16,24 +16,21 @@ from contracts.gates import Verdict
 from contracts.recovery import (
     ChangeApplied,
     Disarm,
-    ManualTrigger,
     RollBack,
     RollbackFinished,
     RollbackStarted,
     TargetArmed,
 )
 from contracts.run_verbs import RunHeld, Verb, VerbAnswered
-from contracts.scaling import Counts, ScalingFinished, ScalingStarted
 from services._chassis.audit.acts import Audited
 from services._chassis.transition import decided
 from tests.chaos import harms
-from tests.chaos.judge import OLDER_COPY, Images, Report, judge, judge_services
+from tests.chaos.judge import OLDER_COPY, Images, judge, judge_services
 from tests.chaos.judge_audit import FORGOTTEN, judge_audit
-from tests.chaos.judge_scalings import judge_scalings
 from tests.chaos.judge_verbs import judge_verbs
 from tests.chaos.observer import Seen
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked, target
-from tests.chaos.scalings import Standing
 from tests.security.audit import Audit
 
 ASKED = Asked(0, target(1), "healthy", "healthy-1-0", None)
@@ -334,39 +331,3 @@ def test_an_approval_counts_once_and_nothing_holds_a_rollback(events: list[Event
     judge_verbs(report, [WANTING], seen(*events))
     assert [fault in said for said in report.faults] == ([True] if fault else [])
     assert report.approvals == events.count(APPROVED)
-
-
-STOOD = Standing(3, 2, 8)
-RAISED = ScalingStarted(
-    target=ASKED.target,
-    scaling_id="scaling:1",
-    before=Counts(desired=3),
-    raised=Counts(desired=5),
-    autoscaled=False,
-    until=datetime.now(UTC),
-    sentence="",
-    trigger=ManualTrigger(),
-)
-GIVEN_BACK = ScalingFinished(target=ASKED.target, scaling_id="scaling:1", result="restored", sentence="")
-
-
-@pytest.mark.parametrize(
-    ("events", "after", "fault"),
-    [
-        ((RAISED, GIVEN_BACK), STOOD, ""),
-        ((), STOOD, ""),
-        ((RAISED,), STOOD, "scaling:1 was never restored"),
-        ((RAISED, GIVEN_BACK, GIVEN_BACK), STOOD, "scaling:1 was restored 2 times"),
-        ((RAISED, GIVEN_BACK.model_copy(update={"result": "failed"})), STOOD, "scaling:1 ended failed: "),
-        ((RAISED, GIVEN_BACK), Standing(5, 2, 8), "scalings have left"),
-        ((RAISED, GIVEN_BACK), Standing(3, 5, 8), "scalings have left"),
-        ((RAISED, GIVEN_BACK), Standing(3, 2, 8, ("DynamicScalingInSuspended",)), "scalings have left"),
-    ],
-)
-def test_a_scaling_is_restored_once_and_leaves_nothing_behind(
-    events: tuple[Event, ...], after: Standing, fault: str
-) -> None:
-    report = Report(1)
-    judge_scalings(report, seen(*events), STOOD, after)
-    assert [found.startswith(fault) for found in report.faults] == ([True] if fault else []), report.faults
-    assert report.scalings == int(RAISED in events)

@@ -7,8 +7,8 @@ import pytest
 
 from contracts.base import Event, caused_id
 from contracts.deployment import Cause, DeploymentStarted, ImageChange, Outcome
-from tests.chaos.judge import Report
 from tests.chaos.judge_superseded import judge_superseded
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked, requests, target
 from tests.chaos.test_judge import ASKED, CHANGED, RESTORED, RUN, call, finished, seen
 

@@ -5,8 +5,9 @@ import pytest
 
 from contracts.deployment import Outcome
 from sandbox.scenarios.load import parsed, shipped
-from tests.chaos.judge import Report, judge
+from tests.chaos.judge import judge
 from tests.chaos.kinds import KINDS, USUAL, mix, service_name, world
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked, requests, target
 from tests.chaos.test_judge import APPLIED, CHANGED, finished, seen
 

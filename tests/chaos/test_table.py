@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from tests.chaos.judge import Report
+from tests.chaos.report import Report
 from tests.chaos.table import print_table, together
 
 FIGURES = [

@@ -18,9 +18,10 @@ from contracts.topics import DEPLOYMENT_EVENTS, DEPLOYMENT_REQUESTS, SERVICES, P
 from services._chassis.signatures import Signatures
 from services.orchestrator.domain.request_name import RequestName
 from surefoot.rehearsal.stage import Stage
-from tests.chaos.judge import Report, judge
+from tests.chaos.judge import judge
 from tests.chaos.kinds import USUAL
 from tests.chaos.observer import Seen
+from tests.chaos.report import Report
 from tests.chaos.requests import Asked
 from tests.compatibility.recorder import ASKED, CLUSTER, SOURCE, request
 from tests.compatibility.takeover import Installation, Recording, left_behind, world

@@ -52,4 +52,6 @@ class Region:
     def _effect(self, answer: dict[str, Any], operation: str) -> str:
         if operation == "RegisterTaskDefinition":
             return str(answer["taskDefinition"]["taskDefinitionArn"]).rpartition("/")[2]
+        if operation == "RunTask":
+            return ", ".join(f"{task['taskArn'].rpartition('/')[2]} {task['startedBy']}" for task in answer["tasks"])
         return ", ".join(self.world.ecs.begun)
