@@ -251,7 +251,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry(
         "migration-finished.v1", migration.MigrationFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
     ),
-    _entry("drill-started.v1", drills.DrillStarted, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
+    _entry("drill-started.v1", drills.DrillStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("drill-finished.v1", drills.DrillFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),

@@ -31,16 +31,16 @@ def begin_drill(protection: Protection, target: Target, drill: Drill) -> Decisio
     return Decision(
         protection.replace(drill=drill).to_bytes(),
         jobs=(Job(drill.drill_id, DRILL, work.to_bytes()),),
-        timers=(_end_timer(work, drill.until),),
+        timers=(end_timer(work, drill.until),),
         records=DrillOperation.of(target, drill).record,
     )
 
 
-def _end_timer(work: DrillWork, at: datetime) -> Timer:
-    return Timer(_timer_id(work.drill_id), "end_drill", at.timestamp(), work.to_bytes())
+def end_timer(work: DrillWork, at: datetime) -> Timer:
+    return Timer(timer_id(work.drill_id), "end_drill", at.timestamp(), work.to_bytes())
 
 
-def _timer_id(drill_id: str) -> str:
+def timer_id(drill_id: str) -> str:
     return f"drill-over:{drill_id}"
 
 
@@ -58,7 +58,7 @@ def note_plan(work: DrillWork, **planned: Any) -> Transition:
         )
         return Decision(
             emit=(Emit(event, caused_id(drill.drill_id, "drill-started")),),
-            timers=(_end_timer(work, drill.until),),
+            timers=(end_timer(work, drill.until),),
             records=DrillOperation.of(work.target, drill).record,
         )
 
@@ -109,6 +109,8 @@ def on_time(work: DrillWork, now: datetime) -> Transition:
     late = f"It was not over by {now:%H:%M:%S} UTC."
 
     def decide(protection: Protection, drill: Drill) -> Decision:
+        if drill.restored:
+            return stop_drill(protection, work.target, "Redis was restored from a copy of before it", now)
         if drill.served_at is not None:
             return _measured(protection, work.target, drill, now, cancel=True)
         return failed(work, late, now, cancel=True).decide(protection.to_bytes())
@@ -145,7 +147,7 @@ def _refused(
     return Decision(
         protection.replace(drill=None).to_bytes(),
         cancel_jobs=(drill.drill_id,) if cancel else (),
-        cancel_timers=(_timer_id(drill.drill_id),),
+        cancel_timers=(timer_id(drill.drill_id),),
         records=operation.record,
     )
 
@@ -182,7 +184,7 @@ def _end(
         over(protection, past).to_bytes(),
         emit=(Emit(event, caused_id(drill.drill_id, "drill-finished")),),
         cancel_jobs=(drill.drill_id,) if cancel else (),
-        cancel_timers=(_timer_id(drill.drill_id),),
+        cancel_timers=(timer_id(drill.drill_id),),
         records=end(past.sentence, now, result=result, rto_seconds=past.rto_seconds, finding=past.finding).record,
     )
     scaling = protection.scaling
@@ -198,18 +200,6 @@ def over(protection: Protection, past: PastDrill) -> Protection:
     return protection.replace(
         drill=None if under_way is not None and under_way.drill_id == past.drill_id else under_way,
         past_drills=(*others, past)[-MOST_PAST_DRILLS:],
-    )
-
-
-def finished_again(protection: Protection, event: DrillFinished) -> Decision:
-    """Know a drill again that is over, in a Redis that was restored from an older copy."""
-    if any(past.drill_id == event.drill_id for past in protection.past_drills):
-        return Decision()
-    past = PastDrill(**event.model_dump(include=PastDrill.model_fields.keys() - {"actor"}))
-    return Decision(
-        over(protection, past).to_bytes(),
-        cancel_jobs=(event.drill_id,),
-        cancel_timers=(_timer_id(event.drill_id),),
     )
 
 

@@ -1,11 +1,12 @@
 """Drills: the score below which none begins, and their end."""
 
-from contracts.drills import DrillFinished
+from contracts.drills import DrillFinished, DrillStarted
 from contracts.envelope import Meta
 from contracts.health import HealthScored
 from services._chassis.jobs import FailedJob
 from services._chassis.transition import Timer, Transition
 from services.recovery.decisions import drill as drills
+from services.recovery.decisions import drill_again
 from services.recovery.decisions.scale_by_itself import whole_policy_of
 from services.recovery.domain.drill.drill_work import DrillWork
 from services.recovery.handlers.base import AreaHandlers, on
@@ -21,11 +22,17 @@ class DrillHandlers(AreaHandlers):
         """End a drill that has not ended in time."""
         return drills.on_time(DrillWork.from_bytes(timer.payload), self.now)
 
+    async def own_started(self, event: DrillStarted, meta: Meta) -> Transition | None:
+        """End a drill that a Redis restored from an older copy does not know; it is not tried once more."""
+        if not meta.read_again:
+            return None
+        return on(event.target, lambda protection: drill_again.started_again(protection, event, meta.time))
+
     async def own_finished(self, event: DrillFinished, meta: Meta) -> Transition | None:
         """Know again what a drill has measured, and that it is over."""
         if not meta.read_again:
             return None
-        return on(event.target, lambda protection: drills.finished_again(protection, event))
+        return on(event.target, lambda protection: drill_again.finished_again(protection, event))
 
     def failed(self, job: FailedJob) -> Transition:
         """End a drill whose job has failed for good; what it has begun is ended with it."""

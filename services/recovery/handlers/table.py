@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from contracts.catalogue import Contracted
-from contracts.drills import DrillFinished
+from contracts.drills import DrillFinished, DrillStarted
 from contracts.health import HealthScored
 from contracts.migration import CheckMigration, Migrate, MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert, WarningAlert
@@ -80,6 +80,7 @@ class Handlers:
             ScalingFinished: self.scaling.own_finished,
             MigrationStarted: self.migration.own_started,
             MigrationFinished: self.migration.own_finished,
+            DrillStarted: self.drill.own_started,
             DrillFinished: self.drill.own_finished,
         }
 

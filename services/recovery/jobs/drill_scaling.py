@@ -11,7 +11,7 @@ from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.drill import both, measured, note, note_plan, of_drill, refused, stopped
 from services.recovery.decisions.scale import begin_scaling
 from services.recovery.decisions.unscale import begin_restoring
-from services.recovery.domain.drill.drill import Drill
+from services.recovery.domain.drill.drill import Drill, scaling_of
 from services.recovery.domain.drill.drill_plan import least_scaling, scaling_sentence_of
 from services.recovery.domain.drill.drill_work import DrillWork
 from services.recovery.domain.protection import Protection
@@ -49,7 +49,7 @@ class ScalingDrill:
             return refused(work, planned.sentence, now), True
         body = await self.ecs.service(work.target) or {}
         scaling = EmergencyScaling(
-            scaling_id=f"scaling:{drill.drill_id.partition(':')[2]}",
+            scaling_id=scaling_of(drill.drill_id),
             trigger=ManualTrigger(actor=drill.actor, reason=f"{drill.drill_id}: to time an emergency scaling"),
             target_count=planned.plan.raised.desired,
             asked_at=now,

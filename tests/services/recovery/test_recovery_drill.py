@@ -511,6 +511,39 @@ async def test_a_restored_redis_knows_what_was_measured_and_that_it_is_over(
     assert (past.rto_seconds, past.deployment_id) == (finished.rto_seconds, finished.deployment_id)
 
 
+@pytest.mark.parametrize(("plan", "over"), [("rollback", False), ("rollback", True), ("scaling", False)])
+@pytest.mark.parametrize("known", ["not at all", "as asked for"])
+async def test_a_drill_that_a_restored_redis_does_not_know_ends_once_and_is_not_tried_again(
+    recovery: Recovery, web: httpx2.AsyncClient, plan: str, known: str, *, over: bool
+) -> None:
+    before = Protection.from_bytes(recovery.store.states[key_of(TARGET)]).to_bytes()
+    assert (await ask(web, plan=plan)).status_code == 202
+    if known == "as asked for":
+        before = recovery.store.states[key_of(TARGET)]
+    await work_until(recovery, lambda: bool(recovery.published(DrillStarted)))
+    if over:
+        await recovery.work()
+    events = [emission.event for emission in recovery.store.emitted]
+    changing = len(recovery.ecs.changing)
+    recovery.store.states[key_of(TARGET)] = before
+    recovery.store.jobs = {id_: held for id_, held in recovery.store.jobs.items() if known != "not at all" and not over}
+    recovery.store.timers.clear()
+    for number, event in enumerate(events):
+        if type(event) in recovery.handlers.messages:
+            await recovery.send(event, f"again-{number}", again=True)
+    await recovery.fire()
+    await recovery.work()
+    [finished] = recovery.published(DrillFinished)
+    assert (finished.result == "stopped") is not over
+    assert over or "restored" in finished.sentence
+    recovery.clock.time += 3600
+    await recovery.fire()
+    await recovery.work()
+    assert (recovery.protection.drill, recovery.protection.scaling) == (None, None)
+    deployed = [what for _, what in recovery.ecs.changing[changing:] if "forceNewDeployment" in what]
+    assert deployed == [], "it is not tried once more"
+
+
 @pytest.mark.parametrize(
     ("hours", "days", "at", "inside"),
     [

@@ -48,6 +48,8 @@ class Drill(Contract):
     """How fast the service rolls out; None for a drill of another plan."""
     scaling_id: str = ""
     """The emergency scaling that it has begun; empty for a drill of another plan."""
+    restored: bool = False
+    """Whether it is known by its event alone, from a Redis of before it: it ends, and is not tried once more."""
 
     @property
     def actor(self) -> str:
@@ -75,6 +77,11 @@ class Drill(Contract):
         if self.called_at is None or self.served_at is not None or alert.window_from is None:
             return False
         return alert.window_from.timestamp() >= self.called_at.timestamp() - WINDOW_SECONDS
+
+
+def scaling_of(drill_id: str) -> str:
+    """Return the id of the emergency scaling by which a drill tries that plan."""
+    return f"scaling:{drill_id.partition(':')[2]}"
 
 
 class PastDrill(Contract):
