@@ -8,6 +8,7 @@ from contracts.base import Event, Target, caused_id
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, Message, Meta
 from contracts.gates import Verdict
+from contracts.recovery import KnownVersion
 from contracts.results import MonitoringOutput, Output, PreflightOutput, ProbesOutput, StepFinished, StepProgressed
 from contracts.rollout_pace import RolloutPace
 from sandbox.virtual.redis import give_way
@@ -22,15 +23,21 @@ from services.recovery.domain.outside.signs import ServiceTask
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.rollback.roll_back import Done, Ended
+from services.recovery.domain.snapshots.known_version import Versions
 from services.recovery.domain.snapshots.proof import Proof, ProvenSnapshot
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"
+DEPLOYED, BEFORE = (
+    KnownVersion(images={"web": "sha256:" + "2" * 64}),
+    KnownVersion(images={"web": "sha256:" + "1" * 64}),
+)
+"""The version that every run deploys, and the one before it."""
 PACE = RolloutPace(tasks=20, maximum_percent=105, draining=330)
 """The pace of a service whose tasks are replaced one by one, in hours."""
 OUTPUTS: dict[str, Output] = {
-    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:" + "2" * 64}, pace=PACE),
+    "run-preflight": PreflightOutput(images={"web": f"shop/web@{DEPLOYED.images['web']}"}, pace=PACE),
     "validate-deployment": ProbesOutput(requests=20, failures=0, p95_seconds=0.1),
     "set-up-monitoring": MonitoringOutput(dashboard="web", alarms=()),
 }
@@ -229,6 +236,8 @@ class AnyRollback:
     clock: Clock
     ends: Ended
     account: Account
+    versions: Versions = field(default_factory=Versions)
+    """What it says that it has exchanged."""
 
     async def __call__(self, running: Running) -> Transition:
         work = RollbackWork.model_validate_json(running.payload)
@@ -240,7 +249,7 @@ class AnyRollback:
         if rollback.deployment_id and isinstance(ends, Done):
             self.account.deploy(f"{ARN}:1")
             ends = replace(ends, deployment_id=self.account.deployment_id)
-        return end_rollback(work, ends, moment(self.clock.now()))
+        return end_rollback(work, ends, moment(self.clock.now()), versions=self.versions)
 
 
 class Reads:

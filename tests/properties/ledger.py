@@ -9,13 +9,14 @@ from contracts.envelope import Headers, from_message
 from contracts.recovery import (
     ApplyChange,
     ChangeApplied,
+    KnownVersion,
     RollbackFinished,
     RollbackStarted,
     TargetArmed,
     TargetDisarmed,
 )
 from contracts.results import DisarmOutput, StepFinished
-from contracts.run_verbs import RunHeld, Verb, VerbAnswered
+from contracts.run_verbs import HoldBegan, ReleaseAnswered, RunHeld, Verb, VerbAnswered
 
 
 @dataclass
@@ -52,6 +53,10 @@ class Ledger:
     needed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Run → how many approvals it took before the change and before success, where persons are waited for."""
 
+    holds: dict[str, KnownVersion] = field(default_factory=dict)
+    """Id of each hold that stands → the version that it holds."""
+    released: set[str] = field(default_factory=set)
+
     broken: bool = False
     """Whether a promise was broken; later violations are not reported."""
 
@@ -82,6 +87,7 @@ class Ledger:
                 assert event.run_id not in self.changes, "a second change is sent"
                 persons = self.approvals[event.run_id]
                 assert len(set(persons)) == len(persons) == self.needed[event.run_id][0], f"approved by {persons}"
+                assert not [held for held in self.holds.values() if held.matches(_version(event))], "it is held"
                 self.changes[event.run_id] = id_
             case ChangeApplied():
                 end = self.ends.get(event.run_id)
@@ -92,16 +98,29 @@ class Ledger:
             case StepFinished(output=DisarmOutput(answer=answer)):
                 assert (answer == "rollback-started") == (event.run_id in self.begun), f"recovery says {answer}"
                 self.stood_down |= {event.run_id} if answer == "disarmed" else set()
+            case RunHeld() | VerbAnswered() | HoldBegan() | ReleaseAnswered():
+                self._note_people(event)
+            case DeadLettered():
+                raise AssertionError(f"a dead letter: {event.detail}")
+            case _:
+                pass
+
+    def _note_people(self, event: RunHeld | VerbAnswered | HoldBegan | ReleaseAnswered) -> None:
+        match event:
             case RunHeld():
                 assert event.run_id not in self.stood_down, "it is held after recovery stood down"
                 assert len(set(event.given)) == len(event.given) < max(event.needed, 1)
                 self.held[event.run_id] = event
             case VerbAnswered(verb=Verb.APPROVE, accepted=True):
                 self.approvals[event.run_id].append(event.actor)
-            case DeadLettered():
-                raise AssertionError(f"a dead letter: {event.detail}")
-            case _:
-                pass
+            case HoldBegan():
+                assert event.hold_id not in self.released, "what was released is held again"
+                others = {id_: held for id_, held in self.holds.items() if held != event.version}
+                self.holds = {**others, event.hold_id: event.version}
+            case ReleaseAnswered():
+                assert set(event.released) <= self.holds.keys(), "what is released twice, or was not held"
+                self.released |= {*event.released}
+                self.holds = {id_: held for id_, held in self.holds.items() if id_ not in self.released}
 
     def _note_recovery(self, event: RollbackStarted | RollbackFinished | TargetArmed | TargetDisarmed) -> None:
         match event:
@@ -142,3 +161,7 @@ class Ledger:
         if event.outcome is Outcome.ROLLED_BACK:
             assert self.over[run].result == "restored"
             assert event.rollback == self.over[run].rollback
+
+
+def _version(command: ApplyChange) -> KnownVersion:
+    return KnownVersion(images={name: image.partition("@")[2] for name, image in command.images.items()})

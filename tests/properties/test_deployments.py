@@ -19,14 +19,15 @@ from contracts.deployment import (
     run_id_of,
 )
 from contracts.gates import Verdict
-from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, RunHeld
+from contracts.run_verbs import ApprovalDecided, PauseRequested, ReleaseRequested, ResumeRequested, RunHeld
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
 from services._chassis.clock import moment
 from services._chassis.records import Record
 from services.orchestrator.domain.course import Course, course_key
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.rollback.roll_back import Done, Ended, Failed, Superseded
-from tests.properties.answerers import ARN
+from services.recovery.domain.snapshots.known_version import Versions
+from tests.properties.answerers import ARN, BEFORE, DEPLOYED
 from tests.properties.profiles import PROFILE
 from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Step, World, finished
 
@@ -114,6 +115,11 @@ class Deployments(RuleBasedStateMachine):
     def _decide(self, held: RunHeld, actor: str, decision: Literal["approve", "reject"] = "approve") -> None:
         event = ApprovalDecided(target=TARGET, run_id=held.run_id, plan=held.plan, decision=decision, actor=actor)
         self.world.publish_outside(event)
+
+    @rule(actor=st.sampled_from(["bob", "eve"]))
+    def release(self, actor: str) -> None:
+        """End whatever is held."""
+        self.world.publish_outside(ReleaseRequested(target=TARGET, actor=actor))
 
     def _abort(self, run_id: str) -> None:
         self.world.publish_outside(AbortRequested(target=TARGET, run_id=run_id, actor="bob"))
@@ -263,6 +269,11 @@ class Deployments(RuleBasedStateMachine):
         self.world.clock.time += seconds
 
     # AWS, and the services that are not here
+
+    @rule(told=st.booleans())
+    def rollbacks_tell_what_they_take_back(self, told: bool) -> None:
+        """Set whether the version that a rollback takes back is known, so that it is held."""
+        self.world.rollback.versions = Versions(DEPLOYED, BEFORE) if told else Versions()
 
     @rule(
         rollbacks_end=rollback_ends,

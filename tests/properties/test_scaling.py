@@ -1,19 +1,22 @@
-"""Emergency scalings, and all that people, schedules, AWS, deaths and restored Redis may do to them."""
+"""Emergency scalings and drills, and all that people, schedules, AWS, deaths and restored Redis may do to them."""
 
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from contracts.drills import DrillFinished, DrillStarted
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
+from contracts.policy_drills import Day
+from contracts.policy_drills import Drills as DrillPolicy
 from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
 from contracts.recovery import Disarm, ManualTrigger
 from contracts.scaling import ScalingFinished, ScalingStarted
@@ -24,37 +27,40 @@ from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_plan import Autoscaler
 from services.recovery.domain.scaling.scaling import EmergencyScaling
+from tests.properties.drills import Drilled
 from tests.properties.profiles import PROFILE
-from tests.services.recovery.harness import TARGET, Crash, Recovery
+from tests.services.recovery.harness import TARGET, Crash
 
 DENIED = AwsError("AWS refused it: AccessDeniedException", code="AccessDeniedException")
 LOST = AwsError("AWS did not answer: ReadTimeoutError", temporary=True, sent_before=True)
 CPU = RulePolicy(
     name="cpu_exhausted", metric=RuleMetric.CPU, comparison=">", threshold=95, minutes=3, severity="critical"
 )
+TURNS, PATIENCE = 4, 60
+"""How often each job has its turn, and how often it may wait within one."""
 LONGEST_HOURS = 60
 """Enough for a scaling that was asked for a day, and for a restoration that AWS refuses for another."""
 
 
-class Scalings(RuleBasedStateMachine):
-    """One service. Whatever happens, each scaling that has begun to set something ends once."""
+class Scalings(Drilled):
+    """One service. Whatever happens, each scaling that has begun to set something ends once, and so does each drill."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.recovery = Recovery()
         self.recovery.policies.reload(
             ServicePolicy(
                 target=TARGET,
                 recovery=RecoverySection(scaling_by_itself=True, scaling_above_maximum=True),
                 rules=(*BUILT_IN_RULES, CPU),
+                drills=DrillPolicy(enabled=True, hours="00-24", days=get_args(Day)),
             )
         )
-        self.number = 0
         self.touched = False
         """Whether anybody else has set a count or a limit."""
-        self.left = 0
-        """Calls and writes until the process dies; 0: it does not."""
         self.after = False
+        self.patience = 0
+        """How often a job may still wait before another one has its turn."""
+        self.recovery.clock.while_asleep.append(self._have_waited)
         self.copy: dict[str, Any] = {}
         self.heard = 0
         """How many events were published when the copy was made."""
@@ -80,24 +86,31 @@ class Scalings(RuleBasedStateMachine):
 
         return dying
 
-    def _run(self, work: Coroutine[Any, Any, Any]) -> None:
-        asyncio.run(work)
+    def _have_waited(self) -> None:
+        self.patience -= 1
+        if self.patience == 0:
+            raise Crash
 
     @initialize(
         scaler=st.sampled_from([None, Autoscaler(2, 6), Autoscaler(3, 3), Autoscaler(2, 6, policies=False)]),
         moves_at_once=st.booleans(),
-        stands=st.booleans(),
+        begins=st.sampled_from(["scaling", "scaling", "nothing", "drill of rollback", "drill of scaling"]),
         loses=st.sampled_from(["nothing", "its policies", "its target", "nothing"]),
+        dies_at=st.integers(1, 12),
     )
-    def begin(self, scaler: Autoscaler | None, moves_at_once: bool, stands: bool, loses: str) -> None:
-        """Half of the time a scaling stands at once, so that its end is tried as often as its begin.
+    def begin(self, scaler: Autoscaler | None, moves_at_once: bool, begins: str, loses: str, dies_at: int) -> None:
+        """Often a scaling stands at once, so that its end is tried as often as its begin, or a drill is under way.
 
-        Half of those lose what scales the service right afterwards: nothing but the restoration takes the tasks back.
+        Half of the scalings lose what scales the service right afterwards: nothing but the restoration takes the tasks
+        back.
         """
         self.scaler = scaler
         self.recovery.scaler.target, self.recovery.scaler.moves_at_once = scaler, moves_at_once
         self.keep()
-        if stands:
+        if begins.startswith("drill"):
+            self.try_out("rollback" if begins.endswith("rollback") else "scaling")
+            self.work(dies_at=dies_at, after=True)
+        if begins == "scaling":
             self.ask(5, 10)
             self.work(dies_at=0, after=False)
             if scaler is not None and loses != "nothing":
@@ -121,6 +134,7 @@ class Scalings(RuleBasedStateMachine):
             protection = Protection.from_bytes(state)
             return Decision() if why_not_scale(protection, now) else begin_scaling(protection, TARGET, scaling)
 
+        self.stop_trying()
         self.recovery.store.write(Transition(key_of(TARGET), decide))
 
     @rule()
@@ -134,7 +148,7 @@ class Scalings(RuleBasedStateMachine):
     def alert(self, alert_id: str, over: bool) -> None:
         self.number += 1
         alert = self.recovery.alert(rule=CPU.name, alert_id=alert_id, state="resolved" if over else "raised")
-        self._calmly(self.recovery.send(alert, f"alert-{self.number}"))
+        self.calmly(self.recovery.send(alert, f"alert-{self.number}"))
 
     @rule(count=st.integers(1, 9))
     def person_wants(self, count: int) -> None:
@@ -166,33 +180,33 @@ class Scalings(RuleBasedStateMachine):
     @rule()
     def arm(self) -> None:
         self.number += 1
-        self._calmly(self.recovery.arm(f"run-{self.number}", minutes=120))
+        self.calmly(self.recovery.arm(f"run-{self.number}", minutes=120))
 
     @rule()
     def disarm(self) -> None:
         held = self.recovery.protection.arm
         if held is not None:
-            self._calmly(self.recovery.send(Disarm(target=TARGET, run_id=held.run_id), f"disarm:{held.run_id}"))
-
-    def _calmly(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do something that the process does not die of."""
-        left, self.left = self.left, 0
-        refusing, self.recovery.ecs.refusing = self.recovery.ecs.refusing, {}
-        self._run(work)
-        self.left, self.recovery.ecs.refusing = left, refusing
+            self.calmly(self.recovery.send(Disarm(target=TARGET, run_id=held.run_id), f"disarm:{held.run_id}"))
 
     # time, AWS, deaths and Redis
 
     @rule(seconds=st.sampled_from([1.0, 61.0, 700.0, 90_000.0]))
     def pass_time(self, seconds: float) -> None:
         self.recovery.clock.time += seconds
-        self._calmly(self.recovery.fire())
+        self.calmly(self.recovery.fire())
 
     @rule(dies_at=st.integers(0, 12), after=st.booleans())
     def work(self, dies_at: int, after: bool) -> None:
         self.left, self.after = dies_at, after
-        self._run(self.recovery.work())
-        self.left = 0
+        asyncio.run(self._work())
+        self.left = self.patience = 0
+
+    async def _work(self) -> None:
+        """Let the jobs work by turns: one that waits for another's gives way, as if its process had died."""
+        for _ in range(TURNS):
+            for held in [held for held in self.recovery.store.jobs.values() if held.state == "queued"]:
+                self.patience = PATIENCE
+                await self.recovery.attempt(held)
 
     @rule(update=st.booleans(), limit=st.booleans())
     def refuse(self, update: bool, limit: bool) -> None:
@@ -218,9 +232,9 @@ class Scalings(RuleBasedStateMachine):
         for name, value in copy.deepcopy(self.copy).items():
             setattr(store, name, value)
         for emission in store.emitted[self.heard :]:
-            if isinstance(emission.event, ScalingStarted | ScalingFinished):
+            if isinstance(emission.event, ScalingStarted | ScalingFinished | DrillStarted | DrillFinished):
                 self.number += 1
-                self._calmly(self.recovery.send(emission.event, f"again-{self.number}", again=True))
+                self.calmly(self.recovery.send(emission.event, f"again-{self.number}", again=True))
 
     # promises
 
@@ -234,6 +248,7 @@ class Scalings(RuleBasedStateMachine):
     @invariant()
     def what_is_over_is_told_once(self) -> None:
         told = Counter(event.scaling_id for event in self.recovery.published(ScalingFinished))
+        told.update(event.drill_id for event in self.recovery.published(DrillFinished))
         assert set(told.values()) <= {1}
 
     def teardown(self) -> None:
@@ -247,6 +262,7 @@ class Scalings(RuleBasedStateMachine):
         assert self.recovery.protection.scaling is None
         begun = {event.scaling_id for event in self.recovery.published(ScalingStarted)}
         assert begun == {event.scaling_id for event in self.recovery.published(ScalingFinished)} & begun
+        self.check_drills()
         if not self.touched:
             assert self.recovery.scaler.target == self.scaler
             if self.scaler is None or not self.scaler.policies:
