@@ -47,8 +47,9 @@ def judge_holds(
 def _wrong_repeats(asked: Sequence[Asked], seen: Seen, touched: Collection[str]) -> Iterator[str]:
     """Yield a sentence for each run that passed its hold, and for each that a hold stopped which was released."""
     changed = {event.run_id for event in seen.of(ChangeApplied)}
+    blocked = {run_id: end for run_id, end in seen.ended.items() if end.outcome is Outcome.BLOCKED}
     for request in asked:
-        end = seen.ended.get(request.run_id)
+        end = blocked.get(request.run_id)
         if request.repeats == "held" and request.run_id in changed and request.target.service not in touched:
             yield f"{request.id} has changed its service, and its version was held"
         if request.repeats == "released" and end is not None and RELEASE in end.reason:

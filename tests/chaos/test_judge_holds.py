@@ -57,6 +57,7 @@ RELEASED = ReleaseAnswered(
         ("held", (TAKEN_BACK, HELD, APPLIED), True, ""),
         ("released", (TAKEN_BACK, HELD, RELEASED, APPLIED), False, ""),
         ("released", (TAKEN_BACK, HELD, RELEASED, STOPPED), False, "by a hold that was released"),
+        ("released", (RELEASED, STOPPED.model_copy(update={"outcome": Outcome.ROLLED_BACK})), False, ""),
         ("", (TAKEN_BACK, HELD, RELEASED, RELEASED), False, "counted 2 times"),
     ],
 )

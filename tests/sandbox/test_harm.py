@@ -236,3 +236,20 @@ def test_an_image_and_a_role_can_be_gone_and_come_back(aws: SimulatedAws) -> Non
         assert words in reason()
         tell(aws, "POST", f"{gone}/back", what)
         assert reason() == "RUNNING"
+
+
+def test_the_log_tells_which_task_a_repeated_client_token_has(aws: SimulatedAws) -> None:
+    ecs, before = client(aws, "ecs"), last(aws)
+    service = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
+    for token in ("once", "once", "another"):
+        ecs.run_task(
+            cluster=CLUSTER,
+            taskDefinition=service["taskDefinition"],
+            launchType="FARGATE",
+            networkConfiguration=service["networkConfiguration"],
+            clientToken=token,
+            startedBy=token,
+        )
+    first, again, other = (call["effect"].split() for call in changes(aws, before) if call["operation"] == "RunTask")
+    assert first == again != other
+    assert (first[1], other[1]) == ("once", "another")

@@ -53,5 +53,6 @@ class Region:
         if operation == "RegisterTaskDefinition":
             return str(answer["taskDefinition"]["taskDefinitionArn"]).rpartition("/")[2]
         if operation == "RunTask":
-            return ", ".join(f"{task['taskArn'].rpartition('/')[2]} {task['startedBy']}" for task in answer["tasks"])
+            started = ((task["taskArn"].rpartition("/")[2], task.get("startedBy", "")) for task in answer["tasks"])
+            return ", ".join(f"{task} {starter}" for task, starter in started)
         return ", ".join(self.world.ecs.begun)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import Target
+from contracts.base import Event, Target
 from contracts.drills import DrillFinished, DrillStarted
 from contracts.health import HealthScored
 from contracts.policy import Recovery as RecoverySection
@@ -529,7 +529,7 @@ async def test_a_drill_that_a_restored_redis_does_not_know_ends_once_and_is_not_
     recovery.store.jobs = {id_: held for id_, held in recovery.store.jobs.items() if known != "not at all" and not over}
     recovery.store.timers.clear()
     for number, event in enumerate(events):
-        if type(event) in recovery.handlers.messages:
+        if isinstance(event, Event) and type(event) in recovery.handlers.messages:
             await recovery.send(event, f"again-{number}", again=True)
     await recovery.fire()
     await recovery.work()
