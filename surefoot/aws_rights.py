@@ -52,7 +52,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScheduledActions", "application-autoscaling:RegisterScalableTarget",
         "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:GetMetricData",
-        "ecr:BatchGetImage", "ecr:DescribePullThroughCacheRules", "ecs:DescribeClusters", "logs:DescribeLogGroups",
+        "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribePullThroughCacheRules", "ecr:GetLifecyclePolicy",
+        "ecs:DescribeClusters", "logs:DescribeLogGroups", "servicequotas:GetServiceQuota",
         "iam:GetRole", "secretsmanager:DescribeSecret", "ssm:DescribeParameters",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
@@ -92,6 +93,8 @@ _WAY_BACK = (
     "whether one can go back: a look once an hour, `surefoot ready`, and before an alert rolls back outside a run"
 )
 
+_SOON = "whether a lifecycle policy deletes an image of the way back: a look once an hour, and `surefoot ready`"
+
 RARELY: Mapping[Party, Mapping[str, str]] = {
     Party.ORCHESTRATOR: {**_WRONG_NAME, "ecs:DescribeServices": "a request over HTTP, which is answered at once"},
     Party.MONITOR: {
@@ -114,13 +117,16 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         **_WRONG_NAME,
         "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
         "cloudwatch:GetMetricData": "an emergency scaling: whether resources are exhausted, and the database has room",
+        "ecr:DescribeImages": _SOON,
         "ecr:DescribePullThroughCacheRules": _WAY_BACK,
+        "ecr:GetLifecyclePolicy": _SOON,
         "ecs:RunTask": _MIGRATION,
         "ecs:StopTask": "a migration that takes too long, where `recovery.migration_at_limit` is `stop`",
         "ecs:DescribeClusters": _AGAIN,
         "iam:GetRole": _WAY_BACK,
         "logs:GetLogEvents": "the last lines of a migration's log",
         "secretsmanager:DescribeSecret": _WAY_BACK,
+        "servicequotas:GetServiceQuota": "whether the quota of Fargate vCPUs has room: as for the images",
         "ssm:DescribeParameters": _WAY_BACK,
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",
         "s3:GetBucketPublicAccessBlock": "a look at how the bucket is protected",

@@ -324,6 +324,8 @@ SCOPES: Mapping[str, tuple[Scope, ...]] = {
     "secretsmanager:GetSecretValue": (secrets_of_headers,),
     "secretsmanager:DescribeSecret": (secrets_to_look_at,),
     "ecr:BatchGetImage": (repositories,),
+    "ecr:DescribeImages": (repositories,),
+    "ecr:GetLifecyclePolicy": (repositories,),
     "ecr:GetDownloadUrlForLayer": (repositories,),
     "s3:DeleteObject": (snapshots,),
     "s3:GetObject": (snapshots,),

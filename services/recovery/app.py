@@ -15,6 +15,7 @@ from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.infrastructure import AwsInfrastructure
 from services.recovery.adapters.needs import AwsNeeds
 from services.recovery.adapters.one_off import AwsOneOffTasks
+from services.recovery.adapters.outlook import AwsOutlook
 from services.recovery.adapters.scaling import AwsAutoscaling, AwsRoom
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
@@ -90,7 +91,7 @@ def endpoints_of(platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> 
     ecs, operations = AwsEcs(ahead), Operations(store, clock, PREFIX)
     asked, scalings = Asked(store, operations), examiner(ahead, clock)
     inspect = Inspect(ecs, AwsSurroundings(ahead), snapshots, store, clock)
-    assess = Assess(ecs, snapshots, AwsNeeds(ahead), store, clock)
+    assess = Assess(ecs, snapshots, AwsNeeds(ahead), AwsOutlook(ahead, clock), store, clock)
     drills = DrillExaminer(ecs, AwsImages(ahead), inspect, clock)
     return Endpoints(
         snapshots=SnapshotEndpoints(operations, policies, inspect, assess, there),
@@ -106,7 +107,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
     """Return the jobs that change no service."""
     store, clock, aws, policies = platform.store, platform.clock, platform.aws, platform.policies
     inspect = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
-    assess = Assess(AwsEcs(aws), snapshots, AwsNeeds(aws), store, clock)
+    assess = Assess(AwsEcs(aws), snapshots, AwsNeeds(aws), AwsOutlook(aws, clock), store, clock)
     return {
         CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
         CHECK_MIGRATION: CheckMigrationJob(AwsEcs(aws), planner(aws), policies, store, clock),

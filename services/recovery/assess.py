@@ -2,18 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._aws.measure_pace import described_pace
+from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.clock import Clock
 from services._chassis.store import Store
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.fargate_room import quota_warning, surge_of
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Readiness, Room, WayBack, behind, good_ones, judge
 from services.recovery.domain.recovery_plans import plans
@@ -22,7 +24,7 @@ from services.recovery.domain.snapshots.drift import last_good
 from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
-from services.recovery.ports import Ecs, Needs, Snapshots
+from services.recovery.ports import Ecs, Needs, Outlook, Snapshots
 
 MOST_EXAMINED = 20
 """How many snapshots are examined, the newest first, besides those that are good."""
@@ -38,6 +40,7 @@ class Assess:
     ecs: Ecs
     snapshots: Snapshots
     needs: Needs
+    outlook: Outlook
     store: Store
     clock: Clock
 
@@ -59,6 +62,7 @@ class Assess:
         chosen = [entry for place, entry in enumerate(newest) if place < MOST_EXAMINED or entry.snapshot_id in good]
         found, pace_of = await self._ways(target, service, chosen)
         ways = [behind(way, protection.why_not_over_schema(way.entry.taken_at)) for way in found]
+        ways = await self._with_outlook(target, service, ways, {id_: pace_of[id_] for id_ in good if id_ in pace_of})
         first = next((way for way in ways if way.entry.snapshot_id in good), None)
         snapshot = pace_of.get(first.entry.snapshot_id) if first else None
         pace = None
@@ -66,6 +70,28 @@ class Assess:
             pace = await self.ecs.pace(target, _restored(service, snapshot), snapshot.task_definition)
         scaled = last_measured(protection.scaling, protection.past_scalings)
         return Readiness(tuple(ways), good, plans(pace, protection.past, protection.past_drills, scaled))
+
+    async def _with_outlook(
+        self, target: Target, service: Body, ways: Sequence[WayBack], good: Mapping[str, Snapshot]
+    ) -> list[WayBack]:
+        """Return the ways back with what may take the good ones away before they are needed."""
+        found = await asyncio.gather(*(self._outlook(target, service, snapshot) for snapshot in good.values()))
+        warnings = dict(zip(good, found, strict=True))
+        return [
+            replace(way, beware=(*way.beware, *warnings.get(way.entry.snapshot_id, ())))
+            if way.can is not False
+            else way
+            for way in ways
+        ]
+
+    async def _outlook(self, target: Target, service: Body, snapshot: Snapshot) -> tuple[str, ...]:
+        seen = EcsService(_restored(service, snapshot))
+        expiring = await self.outlook.expiring(target, snapshot)
+        surge = surge_of(described_pace(seen), EcsTaskDefinition(snapshot.task_definition).cpu or 0)
+        if not seen.on_fargate or seen.is_daemon or surge <= 0:
+            return expiring
+        vcpus = await self.outlook.vcpus(target, spot=seen.capacity_providers == {"FARGATE_SPOT"})
+        return (*expiring, *filter(None, (quota_warning(vcpus, surge),)))
 
     async def safety(self, target: Target, snapshot: Snapshot) -> WayBack:
         """Return whether what a snapshot needs is there, within ``SAFETY_SECONDS``: a rollback waits for it."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
+from services.recovery.domain.fargate_room import Vcpus
 from services.recovery.domain.migration.migration import LogPlace, OneOff
 from services.recovery.domain.migration.migration_end import Task
 from services.recovery.domain.outside.signs import ServiceTask
@@ -117,6 +118,18 @@ class Infrastructure(Protocol):
 class Needs(Protocol):
     async def of(self, target: Target, snapshots: Sequence[Snapshot]) -> list[tuple[Need, ...]]:
         """Return what the version of each snapshot needs to start again. No error is raised."""
+        ...
+
+
+class Outlook(Protocol):
+    """What may take a way back away before it is needed. No error is raised."""
+
+    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return a sentence without a full stop for each image that a lifecycle policy deletes, or may delete."""
+        ...
+
+    async def vcpus(self, target: Target, *, spot: bool) -> Vcpus:
+        """Return the quota of Fargate vCPUs, and how many are used; ``spot``: those of FARGATE_SPOT."""
         ...
 
 

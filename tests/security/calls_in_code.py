@@ -17,10 +17,10 @@ from contracts.topics import SERVICES
 
 ROOT = Path(__file__).parents[2] / "services"
 APIS = (
-    "application-autoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "iam", "kms", "logs", "rds", "s3",
-    "secretsmanager", "sns", "ssm", "sts",
+    "application-autoscaling", "cloudwatch", "ecr", "ec2", "ecs", "elbv2", "iam", "kms", "logs", "rds", "s3",
+    "secretsmanager", "service-quotas", "sns", "ssm", "sts",
 )  # fmt: skip
-IAM_NAMES = {"elbv2": "elasticloadbalancing"}
+IAM_NAMES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """An API as boto3 names it → as IAM does, where they differ."""
 
 AS_IAM_HAS_IT = {

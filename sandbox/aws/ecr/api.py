@@ -31,6 +31,7 @@ class Ecr:
             "PutImage": self._put_image,
             "GetDownloadUrlForLayer": self._get_download_url_for_layer,
             "GetAuthorizationToken": self._get_authorization_token,
+            "GetLifecyclePolicy": self._get_lifecycle_policy,
             "DescribePullThroughCacheRules": self._describe_pull_through_cache_rules,
         }
 
@@ -169,6 +170,17 @@ class Ecr:
         prefixes = sorted({parts[1] for parts in cached if parts[0] == host})
         rules = [{"ecrRepositoryPrefix": prefix, "registryId": account, "createdAt": PUSHED} for prefix in prefixes]
         return {"pullThroughCacheRules": rules}
+
+    def _get_lifecycle_policy(self, request: Answer, _now: float) -> Answer:
+        repository = self._repository(request)
+        account, name = _named(repository)
+        if not repository.lifecycle:
+            raise AwsFault(
+                "LifecyclePolicyNotFoundException",
+                f"Lifecycle policy does not exist for the repository with name '{name}' in the registry with id "
+                f"'{account}'",
+            )
+        return {"registryId": account, "repositoryName": name, "lifecyclePolicyText": repository.lifecycle}
 
     def _find(self, repository: Repository, identity: Answer) -> Manifest | None:
         digest, tag = identity.get("imageDigest", ""), identity.get("imageTag", "")

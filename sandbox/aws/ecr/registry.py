@@ -73,6 +73,8 @@ class Repository:
     """Whether ECR lists it: one of a pull-through cache is there only when something has been pulled through it."""
     cached: bool = False
     """Whether it is of a pull-through cache; the first part of its name is then the prefix of the cache's rule."""
+    lifecycle: str = ""
+    """The text of its lifecycle policy; empty: it has none. Nothing is deleted by it here."""
     readable: bool = True
     """Whether the account of the services may look into it. ECS pulls with permissions of its own."""
 

@@ -29,6 +29,7 @@ from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.assess import Assess
 from services.recovery.domain.change import Body
+from services.recovery.domain.fargate_room import Vcpus
 from services.recovery.domain.migration.migration import LogPlace, OneOff
 from services.recovery.domain.migration.migration_end import Container, Task
 from services.recovery.domain.outside.course import DEPLOYED_SETTINGS
@@ -534,6 +535,22 @@ class Needed:
         return [self.by_version.get(snapshot.version, there) for snapshot in snapshots]
 
 
+@dataclass
+class Foreseen:
+    """What may take a way back away; by default nothing."""
+
+    by_version: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    room: Vcpus = Vcpus(1000, 10)  # noqa: RUF009  frozen
+    asked_for_spot: list[bool] = field(default_factory=list)
+
+    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+        return self.by_version.get(snapshot.version, ())
+
+    async def vcpus(self, target: Target, *, spot: bool) -> Vcpus:
+        self.asked_for_spot.append(spot)
+        return self.room
+
+
 class Shelf:
     """The backup bucket, in memory."""
 
@@ -574,6 +591,7 @@ class Recovery:
         self.snapshots = SignedSnapshots(self.shelf, identity)
         self.registry = Registry()
         self.needs = Needed()
+        self.outlook = Foreseen()
         self.infrastructure = FakeInfrastructure()
         self.handlers = Handlers(self.clock, self.policies)
         self.scaler = Scaler(self.ecs)
@@ -615,7 +633,7 @@ class Recovery:
 
     @property
     def assess(self) -> Assess:
-        return Assess(self.ecs, self.snapshots, self.needs, self.store, self.clock)
+        return Assess(self.ecs, self.snapshots, self.needs, self.outlook, self.store, self.clock)
 
     @property
     def recreate(self) -> Recreate:
