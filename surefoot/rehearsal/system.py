@@ -32,6 +32,7 @@ from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
 from services.recovery.api.bodies import RollbackRequest
 from services.recovery.api.drill import DrillRequest
+from services.recovery.api.router import Endpoints
 from services.recovery.app import endpoints_of, stored
 from services.recovery.jobs.watch import Rounds
 from services.recovery.settings import Settings
@@ -100,30 +101,27 @@ class InProcessSystem:
 
     async def drill(self, target: Target, plan: DrillPlan, overrides: Mapping[str, str]) -> str:
         """Ask recovery for a drill, as its API does; return why it is refused, empty where it has begun."""
-        settings, platform = self._recovery
         named = tuple(Override(gate=check, reason=reason) for check, reason in overrides.items())
         asked = DrillRequest(plan=plan, actor="rehearsal", overrides=named)
         try:
-            endpoints = endpoints_of(platform, platform.aws, stored(settings, platform, platform.aws))
-            await endpoints.drill.begin(target, asked, None, Response())
+            await self.recovery.drill.begin(target, asked, None, Response())
         except Problem as problem:
             return problem.detail
         return ""
 
     async def roll_back(self, target: Target, actor: str, reason: str) -> None:
         """Ask recovery to go back to the latest proven snapshot, as its API does. A refusal is on record."""
-        settings, platform = self._recovery
         asked = RollbackRequest(latest_proven=True, actor=actor, reason=reason)
-        endpoints = endpoints_of(platform, platform.aws, stored(settings, platform, platform.aws))
         with suppress(Problem):
-            await endpoints.rollbacks.roll_back(target, asked, None, Response())
+            await self.recovery.rollbacks.roll_back(target, asked, None, Response())
 
     @property
-    def _recovery(self) -> tuple[Settings, Platform]:
+    def recovery(self) -> Endpoints:
+        """Return what does the work of recovery's routes."""
         settings, platform = self._platforms[Party.RECOVERY]
         if not isinstance(settings, Settings):
             raise TypeError("recovery has settings of its own")
-        return settings, platform
+        return endpoints_of(platform, platform.aws, stored(settings, platform, platform.aws))
 
     async def _start(self, party: Party) -> Iterable[Loop]:
         settings = load_settings(party, **self._settings)

@@ -13,7 +13,7 @@ from typing import Any
 from contracts.topics import SERVICES
 from sandbox.aws.accounts import ACCOUNT
 from sandbox.scenarios.model import Scenario
-from services._chassis.acting import calling
+from services._chassis.acting import acting, calling
 from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import Stage
 from tests.security.calls_in_code import AS_IAM_HAS_IT, IAM_NAMES
@@ -42,6 +42,13 @@ class Made:
     region: str
     parameters: str
     """As JSON, so that calls can be compared."""
+    job: str = "-"
+    """The kind of the job that made it."""
+
+    @property
+    def name(self) -> str:
+        """Return ``api:Operation``, the API as IAM names it."""
+        return f"{IAM_NAMES.get(self.api, self.api)}:{self.operation}"
 
 
 def allowed(policy: Mapping[str, Any], asked: Asked) -> bool:
@@ -79,7 +86,7 @@ def _holds(operator: str, wanted: str | list[str], found: tuple[str, ...] | None
 
 def asked_of(made: Made, account: str = ACCOUNT) -> Iterator[Asked]:
     """Yield what IAM is asked for a call."""
-    action = f"{IAM_NAMES.get(made.api, made.api)}:{made.operation}"
+    action = made.name
     given = json.loads(made.parameters)
     context = dict(_context(given, made.region, account))
     names = {"here": f"{made.region}:{account}", "account": account, "region": made.region}
@@ -177,7 +184,8 @@ def calls_of(scenario: Scenario) -> set[Made]:
     def record(params: Parameters, model: Any, context: Mapping[str, Any], **_: object) -> None:
         if calling.get() in SERVICES:  # and not the chassis, which asks STS who it is
             text = json.dumps({**params, "Body": None}, sort_keys=True, default=str)
-            made.add(Made(calling.get(), model.service_model.service_name, model.name, context["client_region"], text))
+            api, job = model.service_model.service_name, acting.get().name.partition("/")[0]
+            made.add(Made(calling.get(), api, model.name, context["client_region"], text, job))
 
     def listen(client: Any) -> None:
         client.meta.events.register("before-parameter-build", record)

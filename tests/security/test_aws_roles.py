@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
+from benchmarks import aws_calls
 from benchmarks.denials.cells import Cell
 from benchmarks.denials.operations import When
 from contracts import cloudwatch_names as names
 from contracts.topics import SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
-from sandbox.aws.call_log import changes
+from sandbox.aws.call_log import Call, changes
 from sandbox.scenarios.load import shipped
 from surefoot.aws_rights import RARELY, RECREATION, RIGHTS
 from surefoot.iam import Asked as Wanted
 from surefoot.iam import Role, facts, listed, own_roles, policies_of, role_elsewhere, template
 from surefoot.output import CannotDo
 from tests.security.aws_permissions import Asked, Made, allowed, asked_of, calls_of
+from tests.security.calls_in_code import AS_IAM_HAS_IT
 
 BUCKET = "court-case-disaster-recovery-backups"
 ROLES = tuple(f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("court-case-execution", "court-case-backend"))
@@ -87,6 +89,9 @@ def test_making_a_service_again_is_allowed_only_where_it_was_asked_for(
     assert not [action for action in actions if "Delete" in action or "Deregister" in action]
 
 
+NEVER_PLAYED = {"recovery/tend-snapshots", "recovery/purge-snapshots", *(f"{service}/-" for service in SERVICES)}
+"""Jobs of which no rehearsal makes a call: none lasts a day, and most services are asked nothing over HTTP."""
+FOR_EVERYBODY = {"sts:GetCallerIdentity", "s3:GetObject", "s3:PutObject"}
 PLAYED = {name: shipped()[name] for name in ("healthy", "crash-loop", "wrong-architecture", "somebody-else")} | {
     # the service has an alarm of its own, which the policy names, and which fires
     "alarms": Cell("monitoring:DescribeAlarms", "none", When.ALWAYS, "errors-50").scenario
@@ -98,9 +103,42 @@ def refused(roles: dict[str, dict[str, Any]], made: set[Made]) -> list[Asked]:
     return [asked for call in made for asked in asked_of(call) if not allowed(roles[call.service], asked)]
 
 
+def not_on_the_page(made: set[Made]) -> set[str]:
+    """Return the calls that docs/aws-calls.md does not name, as ``service/job api:Operation``."""
+    page = aws_calls.calls_on(aws_calls.PAGE.read_text())
+    return {
+        f"{call.service}/{call.job} {call.name}"
+        for call in made
+        if call.name not in page.get(f"{call.service}/{call.job}", set())
+    }
+
+
 def test_a_rollback_needs_no_more_than_the_roles_allow(roles: dict[str, dict[str, Any]]) -> None:
     """It takes a second or two, since a whole deployment is played."""
-    assert refused(roles, calls_of(PLAYED["crash-loop"])) == []
+    made = calls_of(PLAYED["crash-loop"])
+    assert refused(roles, made) == []
+    assert not_on_the_page(made) == set(), "python -m benchmarks.aws_calls"
+
+
+def test_the_page_of_calls_is_what_the_log_of_a_rehearsal_has() -> None:
+    page = aws_calls.PAGE.read_text()
+    rows = aws_calls.calls_on(page)
+    calls = [(job, operation) for job, operations in rows.items() for operation in operations]
+    assert aws_calls.page(calls) == page, "it is written by python -m benchmarks.aws_calls"
+    for job, operation in calls:
+        service = Party(job.partition("/")[0])
+        allowed_ = {*RIGHTS[service], *(RECREATION if service is Party.RECOVERY else ())}
+        assert AS_IAM_HAS_IT.get(operation, operation) in {*allowed_, *FOR_EVERYBODY}, job
+    assert {job for jobs in aws_calls.VERBS.values() for job in jobs} - rows.keys() <= NEVER_PLAYED
+
+
+def test_a_call_of_the_log_is_told_by_its_user_agent() -> None:
+    call = Call(0.0, "monitoring", "GetMetricData", "Boto3/1 surefoot/recovery/scale/scaling:1/3", "", False, "", 200)
+    assert aws_calls.made_by(call) == ("recovery/scale", "cloudwatch:GetMetricData")
+    assert aws_calls.made_by(replace(call, user_agent="aws-cli/2 surefoot/somebody/-/-/0")) is None
+    assert aws_calls.made_by(replace(call, user_agent="aws-cli/2")) is None
+    with pytest.raises(ValueError, match="no verb has the job recovery/new"):
+        aws_calls.page([("recovery/new", "ecs:ListTasks")])
 
 
 @pytest.mark.slow
@@ -110,6 +148,7 @@ def test_deployments_need_no_more_and_together_they_need_nearly_all(roles: dict[
     for name, scenario in PLAYED.items():
         made = calls_of(scenario)
         assert refused(roles, made) == [], name
+        assert not_on_the_page(made) == set(), name
         for call in made:
             called[call.service].update(asked.action for asked in asked_of(call))
     assert {service: set(RIGHTS[service]) - called[service] for service in SERVICES} == {
