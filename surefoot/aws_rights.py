@@ -51,6 +51,7 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScheduledActions", "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:DescribeScalingActivities", "cloudformation:DescribeStacks", "cloudtrail:LookupEvents",
         "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:GetMetricData",
         "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribePullThroughCacheRules", "ecr:GetLifecyclePolicy",
         "ecs:DescribeClusters", "logs:DescribeLogGroups", "servicequotas:GetServiceQuota",
@@ -89,6 +90,7 @@ _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how lo
 
 _MIGRATION = "a database migration: the one task that runs it"
 _AGAIN = "making a service again from a snapshot, and showing what is missing of it"
+_MOVED = "who has changed a service: `surefoot moved`, and a look where something has changed"
 _WAY_BACK = (
     "whether one can go back: a look once an hour, `surefoot ready`, and before an alert rolls back outside a run"
 )
@@ -115,6 +117,9 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
     },
     Party.RECOVERY: {
         **_WRONG_NAME,
+        "application-autoscaling:DescribeScalingActivities": _MOVED,
+        "cloudformation:DescribeStacks": f"{_MOVED}, where its tags name a stack",
+        "cloudtrail:LookupEvents": f"{_MOVED}: without it that is often not known, and nothing else is missing",
         "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
         "cloudwatch:GetMetricData": "an emergency scaling: whether resources are exhausted, and the database has room",
         "ecr:DescribeImages": _SOON,

@@ -12,6 +12,7 @@ from surefoot.drill import drill
 from surefoot.exit_codes import Exit
 from surefoot.holds import holds, release
 from surefoot.migrate import migrate
+from surefoot.moved import moved
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
 from surefoot.recreate import recreate
@@ -43,8 +44,8 @@ app.command(
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 for command in (
-    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, ready, drift, rollback, holds,
-    release, scale, migrate, recreate, drill, events, acls, iam, demo, up,
+    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, moved, ready, drift, rollback,
+    holds, release, scale, migrate, recreate, drill, events, acls, iam, demo, up,
 ):  # fmt: skip
     app.command(command)
 

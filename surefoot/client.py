@@ -17,6 +17,8 @@ from surefoot.tls import trusted
 TIMEOUT_SECONDS = 15.0
 STARTING_SECONDS = 60.0
 """Seconds for which a call waits while Surefoot starts; its own limit for a start."""
+MOVES_SECONDS = 45.0
+"""CloudTrail answers two look-ups a second, for everybody in the account."""
 AGAIN_SECONDS = 0.5
 MOST_RUNS = 200
 """How many runs one answer lists."""
@@ -102,6 +104,11 @@ class Surefoot:
     def readiness(self, place: Place) -> dict[str, Any]:
         """Return to which snapshots one can go back, and by which plans."""
         return self._call("GET", _path("/disaster-recovery/readiness", place), params=place.query)
+
+    def moves(self, place: Place, hours: float) -> dict[str, Any]:
+        """Return who has changed the service within the last hours."""
+        query = {**place.query, "hours_back": hours}
+        return self._call("GET", _path("/disaster-recovery/moves", place), params=query, timeout=MOVES_SECONDS)
 
     def decisions(self, place: Place, limit: int) -> dict[str, Any]:
         """Return the last decisions about rollbacks, the newest first."""

@@ -32,6 +32,7 @@ EXAMPLES = {
     "snapshots": f"surefoot snapshots {_S}",
     "snapshots diff": f"surefoot snapshots diff {_S} 20260112 20260113",
     "why": f"surefoot why {_S}",
+    "moved": f"surefoot moved {_S} --since 7d",
     "ready": f"surefoot ready {_S}",
     "drift": f"surefoot drift {_S}",
     "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",

@@ -7,6 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sandbox.scenarios.behaviour import Share
 
 MOST_TASKS = 200
+By = Literal[
+    "person", "cli", "terraform", "cloudformation", "cdk", "github-actions", "codedeploy", "another-surefoot",
+    "autoscaler",
+]  # fmt: skip
+"""Who changes a service besides Surefoot: a person in the console or with the CLI, a tool, a service of AWS."""
 
 
 class Incident(BaseModel):
@@ -34,16 +39,20 @@ class Incident(BaseModel):
     """So many times as many users come from now on as usually. Beyond 1 they keep the processors busy, so that as many
     times the tasks that are wanted now would be as busy as these are."""
     scale_to: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
-    """An autoscaler, or a person, sets this desired count."""
+    """An autoscaler, or a person, sets this desired count; ``by`` says who."""
     deploys: str | None = None
-    """A person deploys this tag without Surefoot."""
+    """A person deploys this tag without Surefoot, or whom ``by`` names."""
+    by: By = "person"
+    """Who does ``scale_to`` and ``deploys``, as CloudTrail tells it."""
+    trail_late: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """CloudTrail shows an event so many seconds late from now on."""
     deletes_image: str | None = None
     """A lifecycle policy of ECR, or a person, deletes the image of this tag; tasks that run it run on."""
 
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
-        if not self.model_dump(exclude_none=True, exclude={"at", "service"}):
-            known = ", ".join(sorted(set(type(self).model_fields) - {"at", "service"}))
+        if not self.model_dump(exclude_none=True, exclude={"at", "service", "by"}):
+            known = ", ".join(sorted(set(type(self).model_fields) - {"at", "service", "by"}))
             raise ValueError(f"nothing happens: name one of {known}")
         if self.service is not None and (self.scale_to, self.deploys, self.users) == (None, None, None):
             raise ValueError("service is the one to which scale_to, deploys or users happens")

@@ -45,10 +45,14 @@ _ECS = {
     "task-definitions": ("describe_task_definition", "list_task_definitions"),
 }  # fmt: skip
 BUCKETS: Mapping[tuple[str, str], str] = {
-    ("ecs", operation): bucket for bucket, operations in _ECS.items() for operation in operations
+    **{("ecs", operation): bucket for bucket, operations in _ECS.items() for operation in operations},
+    ("cloudtrail", "lookup_events"): "events",
 }
 """API and operation, by boto3's names → the bucket that it draws from (ECS developer guide, "Request throttling for the
 Amazon ECS API"). What is not listed has no budget."""
+CEILINGS: Mapping[str, float] = {"events": 1.5}
+"""Bucket → the reads a second that it has at most, whatever the budget is: AWS allows two LookupEvents a second
+(CloudTrail user guide, "Quotas")."""
 
 log = structlog.get_logger()
 
@@ -73,8 +77,8 @@ class ReadBudget:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """``rate``: reads a second of product time, for each bucket. ``pace``: product seconds in a real one."""
-        self._rate = rate * pace
-        self._stated_rate = rate
+        self._rate = rate
+        self._pace = pace
         self._readiness = readiness or Readiness()
         self._sleep = sleep
         self._now = now
@@ -88,14 +92,15 @@ class ReadBudget:
         if bucket is None or self._now() < self._again_at:
             return
         key = f"{{aws-reads}}:{account}:{region}:{service}:{bucket}"
+        rate = min(self._rate, CEILINGS.get(bucket, self._rate))
         if ahead:
-            self._count(key)
+            self._count(key, rate)
             return
-        answer = await self._ask(key)
+        answer = await self._ask(key, rate)
         if answer == b"spent":
             sentence = (
                 f"too many reads of {service.upper()} in {account}/{region} wait for their turn; "
-                f"the budget is {self._stated_rate:g} a second (AWS_READ_BUDGET)"
+                f"the budget is {rate:g} a second (AWS_READ_BUDGET)"
             )
             self._readiness.degrade(
                 f"reads:{account}/{region}", f"{sentence[:1].upper()}{sentence[1:]}.", REPORTED_SECONDS
@@ -104,26 +109,28 @@ class ReadBudget:
         if answer is not None and (wait := int(answer)) > 0:
             await self._sleep(wait / 1e6)
 
-    def _count(self, key: str) -> None:
+    def _count(self, key: str, rate: float) -> None:
         """Count a read without waiting for Redis, which takes some milliseconds to write."""
         if len(self._counting) < MOST_COUNTING:
-            counting = asyncio.ensure_future(self._run(key, ahead=True))
+            counting = asyncio.ensure_future(self._run(key, rate, ahead=True))
             self._counting.add(counting)
             counting.add_done_callback(self._counting.discard)
 
-    async def _ask(self, key: str) -> bytes | None:
+    async def _ask(self, key: str, rate: float) -> bytes | None:
         """Return the script's answer; None where Redis does not give one in time."""
-        asking = asyncio.ensure_future(self._run(key, ahead=False))
+        asking = asyncio.ensure_future(self._run(key, rate, ahead=False))
         done, _ = await asyncio.wait({asking}, timeout=REDIS_SECONDS)
         if done:
             return asking.result()
         self._leave_redis()  # and do not cancel: that could lose a connection
         return None
 
-    async def _run(self, key: str, *, ahead: bool) -> bytes | None:
-        cost = 1e6 / self._rate
-        burst = max(1.0, self._rate * BURST_SECONDS)
-        reserve = min(burst - 1.0, self._rate * RESERVED_SECONDS)
+    async def _run(self, key: str, rate: float, *, ahead: bool) -> bytes | None:
+        """Run the script. ``rate``: reads a second of product time."""
+        real = rate * self._pace
+        cost = 1e6 / real
+        burst = max(1.0, real * BURST_SECONDS)
+        reserve = min(burst - 1.0, real * RESERVED_SECONDS)
         longest = LONGEST_WAIT if lane.get() == WORK else LONGEST_WAIT_OF_REQUESTS
         try:
             answer: bytes = await self._script(

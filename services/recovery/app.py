@@ -13,6 +13,7 @@ from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.infrastructure import AwsInfrastructure
+from services.recovery.adapters.movers import AwsMovers
 from services.recovery.adapters.needs import AwsNeeds
 from services.recovery.adapters.one_off import AwsOneOffTasks
 from services.recovery.adapters.outlook import AwsOutlook
@@ -22,6 +23,7 @@ from services.recovery.adapters.surroundings import AwsBalancers, AwsSurrounding
 from services.recovery.api.asked import Asked
 from services.recovery.api.drill import DrillEndpoints
 from services.recovery.api.migration import MigrationEndpoints
+from services.recovery.api.moves import MovesEndpoints
 from services.recovery.api.recreation import RecreationEndpoints
 from services.recovery.api.rollback import RollbackEndpoints
 from services.recovery.api.router import PREFIX, Endpoints, create_router
@@ -61,6 +63,7 @@ from services.recovery.jobs.watch import Rounds, WatchJob
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
 from services.recovery.settings import Settings
+from services.recovery.trace import Trace
 
 
 def create_app(settings: Settings, platform: Platform) -> Service:
@@ -100,7 +103,13 @@ def endpoints_of(platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> 
         migration=MigrationEndpoints(asked, policies, planner(ahead), there),
         drill=DrillEndpoints(asked, policies, drills, scalings, there),
         recreation=RecreationEndpoints(asked, Recreate(AwsInfrastructure(ahead), snapshots, store)),
+        # whoever asks this has the time: its reads wait for the account's budget
+        moves=MovesEndpoints(trace_of(platform), there, clock),
     )
+
+
+def trace_of(platform: Platform) -> Trace:
+    return Trace(AwsEcs(platform.aws), AwsMovers(platform.aws), platform.store, platform.clock)
 
 
 def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:

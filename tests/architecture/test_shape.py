@@ -29,6 +29,7 @@ SHAPE = {
     "observe.py",
     "inspect.py",
     "assess.py",
+    "trace.py",
     "adapters",
     "domain",
 }

@@ -1,6 +1,7 @@
 """Throttles calls as AWS does: token buckets in product time, one for each kind of call.
 
-Sources: ECS developer guide, "Request throttling for the Amazon ECS API"; service quotas of CloudWatch and of its Logs.
+Sources: ECS developer guide, "Request throttling for the Amazon ECS API"; service quotas of CloudWatch, of its Logs
+and of CloudTrail.
 Calls without a bucket are never throttled.
 """
 
@@ -59,6 +60,7 @@ _A_SECOND = {
         "GetMetricData": 50, "PutMetricAlarm": 3, "DescribeAlarms": 9, "PutDashboard": 10, "PutMetricData": 500,
     },
     "logs": {"FilterLogEvents": 5, "GetLogEvents": 10, "StartQuery": 5},
+    "cloudtrail": {"LookupEvents": 2},
 }  # fmt: skip
 """Calls a second of operations with a bucket of their own."""
 

@@ -1,8 +1,8 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
-ECS, ECR, the price list, Cost Explorer and the STS of roles are answered here, everything else by moto, in the account
-of the principal that signed; each call is logged, and fails where a fault rule says so. ``/_sandbox/…`` is the
-sandbox's control API (``control_api.py``).
+ECS, ECR, CloudTrail, the price list, Cost Explorer and the STS of roles are answered here, everything else by moto, in
+the account of the principal that signed; each call is logged, and fails where a fault rule says so. ``/_sandbox/…`` is
+the sandbox's control API (``control_api.py``).
 """
 
 import logging
@@ -37,13 +37,16 @@ from sandbox.aws.server.control_api import ControlApi
 from sandbox.aws.server.region import Region
 from sandbox.aws.sts import api as sts
 from sandbox.aws.sts.sessions import Identity, Sessions
+from sandbox.aws.trail import activities
+from sandbox.aws.trail import api as cloudtrail
+from sandbox.aws.trail.events import Caller
 from sandbox.scenarios.harm import Kind
 
 log = logging.getLogger(__name__)
 
 ANYWHERE = frozenset({costs.TARGET, prices.TARGET})
 """``X-Amz-Target`` prefixes of services without regions: their few endpoints answer for all."""
-OWN = frozenset({ecs.TARGET, ecr.TARGET, *ANYWHERE})
+OWN = frozenset({ecs.TARGET, ecr.TARGET, cloudtrail.TARGET, *ANYWHERE})
 """``X-Amz-Target`` prefixes of the services that are answered here."""
 MOTO_ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
 """The WSGI header that gives moto the account in which it answers."""
@@ -141,8 +144,8 @@ class Gateway:
         return fault_of(Kind.THROTTLE, request.asked, query=query)
 
     def _handle(self, request: _Request, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        prefix = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")[0]
-        if prefix in OWN:
+        prefix = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[0]
+        if prefix in OWN or request.asked.operation == activities.OPERATION:
             return self._answer(prefix, request, start)
         if request.asked.service == "sts" and request.asked.operation in sts.OPERATIONS:
             return self._answer_sts(request, start)
@@ -150,15 +153,15 @@ class Gateway:
 
     def _answer(self, prefix: str, request: _Request, start: StartResponse) -> Iterable[bytes]:
         """Answer a call of the JSON 1.1 protocol from the world where it acts."""
-        environ, status, effect = request.environ, 200, ""
+        environ, status, effect, error = request.environ, 200, "", ""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}"
         try:
             region = self._region(prefix, request.place)
             body, effect = region.answer(prefix, request.asked.operation, orjson.loads(body), self._now())
         except AwsFault as fault:
-            status = fault.status
+            status, error = fault.status, fault.code
             body = orjson.dumps({"__type": fault.code, "message": fault.message})
-        self._log(request, status, effect)
+        self._log(request, status, effect, error)
         return respond(start, status, body, AMZ_JSON)
 
     def _region(self, prefix: str, place: Place) -> Region:
@@ -200,8 +203,14 @@ class Gateway:
             self._log(request, seen[-1] if seen else 501)
         return answer
 
-    def _log(self, request: _Request, status: int, effect: str = "") -> None:
-        asked = request.asked
+    def _log(self, request: _Request, status: int, effect: str = "", error: str = "") -> None:
+        asked, region = request.asked, self._regions.get(request.place)
+        if region is not None and changes(asked.operation):
+            refused = error or (str(status) if status >= 400 else "")
+            caller = Caller(asked.caller, asked.agent)
+            region.world.trail.add(
+                self._now(), asked.service, asked.operation, request.parameters, caller, effect, refused
+            )
         self._calls.add(
             Call(
                 time=self._now(),

@@ -39,6 +39,8 @@ from sandbox.aws.server.minute import Telemetry
 from sandbox.aws.server.region import Api, Region
 from sandbox.aws.sts.api import Sts
 from sandbox.aws.sts.sessions import Sessions
+from sandbox.aws.trail import activities
+from sandbox.aws.trail import api as cloudtrail
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.conditions import METRICS_LATE, Conditions
 from sandbox.aws.world.world import World
@@ -195,6 +197,8 @@ class InProcessAws:
             self.close()
             raise
         self.calls.clear()
+        for world in self.worlds.values():
+            world.trail.events.clear()  # whoever set the account up did that long ago
         return gateway
 
     def close(self) -> None:
@@ -202,7 +206,13 @@ class InProcessAws:
 
     def _region(self, place: Place, endpoint: str) -> Region:
         world = self.worlds[place]
-        apis: dict[str, Api] = {ecr.TARGET: ecr.Ecr(world.registry, *place, endpoint).call, prices.TARGET: prices.call}
+        trail = cloudtrail.CloudTrail(world.trail, lambda: world.conditions.trail_late)
+        apis: dict[str, Api] = {
+            ecr.TARGET: ecr.Ecr(world.registry, *place, endpoint).call,
+            prices.TARGET: prices.call,
+            cloudtrail.TARGET: trail.call,
+            activities.TARGET: world.activities.call,
+        }
         if place.region == HOME.region:
             apis[costs.TARGET] = costs.CostExplorer(Meter(world.ecs, place)).call
         throttling = Throttling(self.now) if self._throttles else None

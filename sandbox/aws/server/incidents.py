@@ -8,9 +8,10 @@ from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.moto.patches import database_is, subnets_are
+from sandbox.aws.trail.callers import CALLERS
 from sandbox.aws.world.conditions import Crowd
 from sandbox.aws.world.world import World
-from sandbox.scenarios.incident import Incident
+from sandbox.scenarios.incident import By, Incident
 
 
 class Impossible(ValueError):
@@ -26,7 +27,7 @@ def bring_about(world: World, incident: Incident) -> None:
     try:
         for name, change in _TO_SERVICE.items():
             if name in wishes:
-                change(world, _service(world, incident.service), wishes[name])
+                change(world, _service(world, incident.service), wishes[name], incident.by)
         for name, effect in _EFFECTS.items():
             if name in wishes:
                 effect(world, wishes[name])
@@ -64,16 +65,25 @@ def _interrupts(world: World, number: int) -> None:
         world.ecs.stop_task(task, world.now, INTERRUPTED, "Your Spot Task was interrupted.")
 
 
-def _scale_to(world: World, service: Service, tasks: int) -> None:
-    _update(world, service, desiredCount=tasks)
+def _trail_late(world: World, seconds: float) -> None:
+    world.conditions.trail_late = seconds
 
 
-def _users(world: World, service: Service, times: float) -> None:
+def _scale_to(world: World, service: Service, tasks: int, by: By) -> None:
+    _update(world, service, by, desiredCount=tasks)
+    if by == "autoscaler":
+        cause = "monitor alarm TargetTracking-service/AlarmHigh in state ALARM triggered policy cpu"
+        resource = f"service/{service.cluster}/{service.name}"
+        world.activities.add(world.now, resource, f"Setting desired count to {tasks}.", cause)
+
+
+def _users(world: World, service: Service, times: float, by: By) -> None:
+    del by
     world.conditions.crowds[f"{service.cluster}/{service.name}"] = Crowd(times, service.desired)
 
 
-def _deploys(world: World, service: Service, tag: str) -> None:
-    """Let a person deploy a tag: what runs now, with another image for the main container."""
+def _deploys(world: World, service: Service, tag: str, by: By) -> None:
+    """Let somebody deploy a tag: what runs now, with another image for the main container."""
     if tag not in world.registry.tags:
         raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
     running = service.revision.definition
@@ -82,7 +92,7 @@ def _deploys(world: World, service: Service, tag: str) -> None:
     containers = [{**body, "image": image} if body["name"] == main else body for body in running.containers]
     wanted = {**running.body, "containerDefinitions": containers, "tags": running.tags}
     made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
-    _update(world, service, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+    _update(world, service, by, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
 
 
 def _deletes_image(world: World, tag: str) -> None:
@@ -101,12 +111,16 @@ def _service(world: World, name: str | None) -> Service:
     return named[0]
 
 
-def _update(world: World, service: Service, **changes: object) -> None:
-    ecs.call(world.ecs, "UpdateService", {"cluster": service.cluster, "service": service.name, **changes}, world.now)
+def _update(world: World, service: Service, by: By, **changes: object) -> None:
+    asked = {"cluster": service.cluster, "service": service.name, **changes}
+    world.ecs.begun.clear()
+    ecs.call(world.ecs, "UpdateService", asked, world.now)
+    caller = CALLERS[by](world.workload.place.account)
+    world.trail.add(world.now, "ecs", "UpdateService", asked, caller, ", ".join(world.ecs.begun))
 
 
 # those that can be refused come first
-_TO_SERVICE: dict[str, Callable[[World, Service, Any], None]] = {
+_TO_SERVICE: dict[str, Callable[[World, Service, Any, By], None]] = {
     "deploys": _deploys,
     "scale_to": _scale_to,
     "users": _users,
@@ -119,5 +133,6 @@ _EFFECTS: dict[str, Callable[[World, Any], None]] = {
     "subnets": lambda world, state: subnets_are(world.workload.place, full=state == "full"),
     "secrets": _secrets,
     "metrics_late": _metrics_late,
+    "trail_late": _trail_late,
     "events_lost": _events_lost,
 }

@@ -14,8 +14,7 @@ from sandbox.aws.cloudwatch import alarms
 from sandbox.aws.cloudwatch.alarms import Transition
 from sandbox.aws.cloudwatch.metric_store import MetricStore
 from sandbox.aws.cloudwatch.mute_rules import muted
-from sandbox.aws.ecs import scaling
-from sandbox.aws.world import traffic
+from sandbox.aws.world import scaling, traffic
 from sandbox.aws.world.views import ServiceView
 from sandbox.aws.world.world import World
 
@@ -52,8 +51,8 @@ class Telemetry:
                 _notify(place, transition, now)
         backend = applicationautoscaling_backends[place.account][place.region]
         targets = backend.targets.get("ecs:service:DesiredCount", {})
-        scaling.on_schedule(targets, backend.scheduled_actions, now)
-        scaling.enforce(self._world.ecs, targets.values())
+        scaling.on_schedule(self._world, targets, backend.scheduled_actions, now)
+        scaling.enforce(self._world, targets.values())
 
 
 def _alarms(place: Place) -> dict[str, Alarm]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from sandbox.aws.trail.events import LATE
 from sandbox.scenarios.traffic import USUAL, Traffic
 
 METRICS_LATE = 60.0
@@ -37,5 +38,7 @@ class Conditions:
     """Seconds after which a minute's metrics are there."""
     events_lost: float = 0.0
     """Share of the events of EventBridge and alarms that are lost."""
+    trail_late: float = LATE
+    """Seconds after which CloudTrail shows an event."""
     demanded_headers: dict[str, str] = field(default_factory=dict)
     """Header, in lower case → the value without which the application answers 401."""

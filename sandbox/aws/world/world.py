@@ -14,6 +14,8 @@ from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.targets import State, Target
 from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.trail.activities import Activities
+from sandbox.aws.trail.events import Trail
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.conditions import Conditions
 from sandbox.aws.world.views import GroupView, ServiceView, TaskView
@@ -46,6 +48,8 @@ class World:
         self.registry = Registry(f"{account}.dkr.ecr.{region}.amazonaws.com")
         self.ecs = Ecs(account, region, self.registry, self.random)
         self.conditions = conditions or Conditions()
+        self.trail = Trail(region)
+        self.activities = Activities()
         self.each_minute: list[Callable[[float], None]] = []
         """Called once for each product minute, with its end."""
         self._next_minute = ceil(now / 60) * 60.0

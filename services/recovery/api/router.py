@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services._chassis.targets import Targets
 from services.recovery.api.drill import DrillEndpoints, add_drill_routes
 from services.recovery.api.migration import MigrationEndpoints, add_migration_routes
+from services.recovery.api.moves import MovesEndpoints, add_moves_routes
 from services.recovery.api.recreation import RecreationEndpoints, add_recreation_routes
 from services.recovery.api.rollback import RollbackEndpoints, add_rollback_routes
 from services.recovery.api.scaling import ScalingEndpoints, add_scaling_routes
@@ -25,6 +26,7 @@ class Endpoints:
     migration: MigrationEndpoints
     drill: DrillEndpoints
     recreation: RecreationEndpoints
+    moves: MovesEndpoints
 
 
 def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
@@ -36,5 +38,6 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     add_migration_routes(router, endpoints.migration, targets)
     add_recreation_routes(router, endpoints.recreation, targets)
     add_drill_routes(router, endpoints.drill, targets)
+    add_moves_routes(router, endpoints.moves, targets)
     endpoints.snapshots.operations.add_to(router)
     return router

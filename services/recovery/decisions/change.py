@@ -9,6 +9,7 @@ from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit
 from services.recovery.decisions.refuse import refused
 from services.recovery.domain import arm as arming
+from services.recovery.domain.moves import acted
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.work import ChangeWork
 
@@ -35,7 +36,8 @@ def begin_change(
         snapshot_deployment=protection.deployment_of(held.snapshot_id),
         read_again=read_again,
     )
-    return Decision(protection.to_bytes(), jobs=(asked.job(CHANGE, work.to_bytes()),))
+    job = asked.job(CHANGE, work.to_bytes())
+    return Decision(protection.to_bytes(), jobs=(job,), records=acted.of_run(command.run_id, job.id))
 
 
 def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple[Emit, ...], tuple[str, ...]]:

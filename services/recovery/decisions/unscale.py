@@ -10,6 +10,7 @@ from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.scale import decided_on, end_timer, of_scaling, over, past_of, timer_id
+from services.recovery.domain.moves import acted
 from services.recovery.domain.outside.answer import Answer
 from services.recovery.domain.outside.decision_record import NewRecord, record_once
 from services.recovery.domain.protection import Protection
@@ -48,12 +49,13 @@ def begin_restoring(protection: Protection, target: Target, now: datetime, by: M
     if not scaling.answered:
         sentence = "It was ended before all its tasks ran; what it has set is being restored."
         records |= ScalingOperation.up(work, scaling).failed(sentence, now, result="failed").record
+    job = restore_job(work, now.timestamp())
     return Decision(
         protection.replace(scaling=restoring).to_bytes(),
-        jobs=(restore_job(work, now.timestamp()),),
+        jobs=(job,),
         cancel_jobs=() if scaling.answered else (scaling.scaling_id,),
         cancel_timers=(timer_id(scaling.scaling_id),),
-        records=records,
+        records=records | acted.of_scaling(work.scaling_id, job.id),
     )
 
 
@@ -68,7 +70,8 @@ def on_time(protection: Protection, work: ScaleWork, due: float, now: datetime) 
     if scaling is None or scaling.scaling_id != work.scaling_id:
         return Decision()
     if scaling.phase == "restoring":
-        return Decision(jobs=(restore_job(work, due),))
+        job = restore_job(work, due)
+        return Decision(jobs=(job,), records=acted.of_scaling(work.scaling_id, job.id))
     return begin_restoring(protection, work.target, now)
 
 

@@ -14,13 +14,16 @@ from services._chassis.targets import Targets
 from services.recovery.api.asked import Asked
 from services.recovery.api.drill import DrillEndpoints
 from services.recovery.api.migration import MigrationEndpoints
+from services.recovery.api.moves import MovesEndpoints
 from services.recovery.api.recreation import RecreationEndpoints
 from services.recovery.api.rollback import RollbackEndpoints
 from services.recovery.api.router import PREFIX, Endpoints, create_router
 from services.recovery.api.scaling import ScalingEndpoints
 from services.recovery.api.snapshot import SnapshotEndpoints
+from services.recovery.trace import Trace
 from tests.kit import JSON
 from tests.services.recovery.harness import Recovery
+from tests.services.recovery.movers import FakeMovers
 
 
 def client_of(recovery: Recovery, existing: Existing | None = None) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
@@ -53,4 +56,5 @@ def endpoints_of(recovery: Recovery, there: Existing) -> Endpoints:
         migration=MigrationEndpoints(asked, policies, recovery.planner, there),
         drill=DrillEndpoints(asked, policies, recovery.drill_examiner, recovery.examiner, there),
         recreation=RecreationEndpoints(asked, recovery.recreate),
+        moves=MovesEndpoints(Trace(recovery.ecs, FakeMovers(), store, recovery.clock), there, recovery.clock),
     )

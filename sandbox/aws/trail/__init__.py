@@ -1,0 +1,1 @@
+"""CloudTrail and the activities of Application Auto Scaling: who has changed what, as AWS tells it afterwards."""

@@ -1,0 +1,140 @@
+"""What recovery remembers of a service's version, count and limits, and of their changes between two looks."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Self
+
+from contracts.base import Contract, Target
+from contracts.prose import Plain, Prose
+from contracts.state import State
+from services.recovery.domain.moves.facts import Noticed, What
+from services.recovery.domain.moves.find import SLACK, limits
+from services.recovery.domain.moves.move import Move
+from services.recovery.domain.moves.mover import By, Mover, Sure
+
+MOST_CHANGES = 30
+"""How many changes of a service are remembered; an autoscaler makes many, and AWS has these in its own record."""
+NO_LIMITS = "none"
+
+
+def moves_key(target: Target) -> str:
+    return f"moves:{target}"
+
+
+class Seen(Contract):
+    """A service as a look has seen it."""
+
+    version: str
+    """``family:revision``."""
+    desired: int | None = None
+    """None for a DAEMON, whose count is that of its instances."""
+    limits: str | None = None
+    """``low to high``, ``none``, or None where they could not be read."""
+    at: datetime
+
+    def changes_to(self, later: "Seen") -> Iterator[Noticed]:
+        """Yield what is another in a later look. What one of them does not know has not changed."""
+        since, at = self.at.timestamp(), later.at.timestamp()
+        named: tuple[tuple[What, object, object], ...] = (
+            ("version", self.version or None, later.version or None),
+            ("count", self.desired, later.desired),
+            ("limits", self.limits, later.limits),
+        )
+        for what, before, after in named:
+            if before is not None and after is not None and before != after:
+                yield Noticed(what, str(before), str(after), since, at)
+
+    def only_what_both_see(self, again: "Seen") -> "Seen":
+        """Return this look without what another one, a moment later, does not confirm: a read may be an old one."""
+        kept = {
+            "desired": self.desired if self.desired == again.desired else None,
+            "version": self.version if self.version == again.version else "",
+            "limits": self.limits if self.limits == again.limits else None,
+        }
+        return self.model_copy(update=kept)
+
+    def filled_from(self, before: "Seen | None") -> "Seen":
+        """Return this look, with what was known before where it does not know."""
+        if before is None:
+            return self
+        kept = {
+            "version": self.version or before.version,
+            "desired": before.desired if self.desired is None else self.desired,
+            "limits": before.limits if self.limits is None else self.limits,
+        }
+        return self.model_copy(update=kept)
+
+
+def seen_limits(found: tuple[int, int] | None) -> str:
+    return NO_LIMITS if found is None else limits(*found)
+
+
+class Change(Contract):
+    """A change between two looks, and who made it as far as that is known by now."""
+
+    what: What
+    before: Plain
+    after: Plain
+    since: datetime
+    at: datetime
+    by: By = By.UNKNOWN
+    who: Prose = ""
+    sure: Sure = Sure.NOT_YET
+    evidence: tuple[Prose, ...] = ()
+
+    @property
+    def noticed(self) -> Noticed:
+        return Noticed(self.what, self.before, self.after, self.since.timestamp(), self.at.timestamp())
+
+    @property
+    def move(self) -> Move:
+        mover = Mover(self.by, self.who, self.sure)
+        return Move(self.what, self.at.timestamp(), self.before, self.after, mover, self.evidence)
+
+    @property
+    def open(self) -> bool:
+        """Return whether a later look may still tell who it was."""
+        return self.sure is Sure.NOT_YET
+
+    def told_by(self, move: Move) -> Self:
+        """Return the change with its mover."""
+        mover = move.mover
+        return self.model_copy(
+            update={"by": mover.by, "who": mover.who, "sure": mover.sure, "evidence": tuple(move.evidence)}
+        )
+
+    @classmethod
+    def of(cls, noticed: Noticed, since: datetime, at: datetime) -> Self:
+        return cls(what=noticed.what, before=noticed.before, after=noticed.after, since=since, at=at)
+
+
+class Moves(State):
+    """What is remembered of one service."""
+
+    seen: Seen | None = None
+    changes: tuple[Change, ...] = ()
+    """The newest last."""
+    lowered: Change | None = None
+    """The fall of the desired count by others that was told, and that still stands."""
+
+    def after(self, look: Seen) -> Self:
+        """Return what is remembered after a look."""
+        before, now = self.seen, look.filled_from(self.seen)
+        if before is None:
+            return self.replace(seen=now)
+        new = tuple(Change.of(noticed, before.at, look.at) for noticed in before.changes_to(look))
+        return self.replace(seen=now, changes=(*self.changes, *new)[-MOST_CHANGES:])
+
+    @property
+    def open(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.open)
+
+    def explained_by(self, moves: list[Move]) -> Self:
+        """Return the same with the movers of those changes that were still open."""
+        changes = tuple(_explained(change, moves) if change.open else change for change in self.changes)
+        return self.replace(changes=changes)
+
+
+def _explained(change: Change, moves: list[Move]) -> Change:
+    fits = [move for move in moves if move.explains(change.noticed, SLACK)]
+    return change.told_by(fits[0]) if fits else change
