@@ -28,7 +28,7 @@ def happen(
     if what is None:
         raise CannotDo(f"name what is to happen: {', '.join(Incident.model_fields)}", Exit.USAGE)
     where = {name: value for name, value in (("account", account), ("region", region)) if value}
-    report = _ask("POST", "happenings", what.model_dump(exclude_none=True) | where)
+    report = _ask("POST", "happenings", what.model_dump(exclude_defaults=True) | where)
     result(report, json, _happened)
     return Exit.SUCCEEDED
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from contracts.diagnostics import RunDiagnostics
+from contracts.moves import ServiceMoved
 from contracts.recovery import DriftObserved, ReadinessChanged
 from services._aws.existing import existing
 from services._chassis.commands import becomes_job
@@ -27,6 +28,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RunDiagnostics: becomes_job(DIAGNOSE),
             DriftObserved: handlers.drift,
             ReadinessChanged: handlers.readiness,
+            ServiceMoved: handlers.moved,
         },
         jobs={DIAGNOSE: Diagnose(inspect, clock)},
         router=create_router(Endpoints(inspect, platform.store, partial(existing, aws), clock), targets),

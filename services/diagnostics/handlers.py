@@ -1,11 +1,12 @@
 """Bus in, bus out: what other services tell about a target becomes an issue of it."""
 
 from contracts.envelope import Meta
+from contracts.moves import ServiceMoved
 from contracts.recovery import DriftObserved, ReadinessChanged
 from services._chassis.transition import Transition
 from services.diagnostics.decisions import record_published
 from services.diagnostics.domain import drift as drifts
-from services.diagnostics.domain import way_back
+from services.diagnostics.domain import lowered, way_back
 
 
 async def drift(event: DriftObserved, meta: Meta) -> Transition:
@@ -16,3 +17,10 @@ async def drift(event: DriftObserved, meta: Meta) -> Transition:
 async def readiness(event: ReadinessChanged, meta: Meta) -> Transition:
     """Keep whether one can go back, as recovery tells it."""
     return record_published(event.target, way_back.LOST.kind, way_back.issue_of(event), meta.id)
+
+
+async def moved(event: ServiceMoved, meta: Meta) -> Transition | None:
+    """Keep that somebody has lowered the desired count, as recovery tells it; of other moves nothing follows."""
+    if not event.lowered:
+        return None
+    return record_published(event.target, lowered.LOWERED.kind, lowered.issue_of(event), meta.id)

@@ -13,6 +13,7 @@ from contracts.deployment import (
 )
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.moves import ServiceMoved
 from contracts.recovery import (
     ReadinessChanged,
     RollbackDecided,
@@ -74,6 +75,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             HealthScored: handlers.on_event,
             DeadLetterSettled: handlers.on_settled,
             ReadinessChanged: handlers.on_event,
+            ServiceMoved: handlers.on_event,
             DeploymentStarted: handlers.on_own_event,
             PhaseStarted: handlers.on_own_event,
             PhaseProgressed: handlers.on_own_event,

@@ -35,6 +35,7 @@ from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
+from services.recovery.decisions.moved import LOOK_MOVES
 from services.recovery.decisions.recreate import RECREATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
@@ -52,6 +53,7 @@ from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.due_drills import DUE_DRILLS, DueDrillsJob
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
+from services.recovery.jobs.look_moves import LookMovesJob, MovesRounds
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.recreate import RecreateJob
@@ -84,7 +86,11 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         timers=handlers.timers,
         router=create_router(endpoints, Targets(platform.policies, settings.cluster_name, settings.service_name)),
         by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill", "recreate")),
-        background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
+        background={
+            "recovery snapshots": housekeeping.run,
+            "ways back": Rounds(store, clock).run,
+            "movers": MovesRounds(store, clock).run,
+        },
     )
 
 
@@ -121,6 +127,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
         CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
         CHECK_MIGRATION: CheckMigrationJob(AwsEcs(aws), planner(aws), policies, store, clock),
         PURGE: PurgeJob(snapshots),
+        LOOK_MOVES: LookMovesJob(trace_of(platform), AwsEcs(aws), snapshots, store, clock, policies),
         LOOK: LookExhaustedJob(examiner(aws, clock), policies, store, clock),
         TEND: TendJob(snapshots, store, clock, policies),
         DUE_DRILLS: DueDrillsJob(snapshots, store, clock, policies),

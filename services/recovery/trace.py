@@ -68,17 +68,17 @@ class Trace:
     ) -> Facts:
         """Return what is known; what could not be read is named. ``trail``: what was read for another service."""
         begin = since - BEFORE_SECONDS
-        deployed, activities, told = await asyncio.gather(
+        deployed, activities, read = await asyncio.gather(
             answer_within(READ_SECONDS, self.movers.deployed(target, service, begin)),
             answer_within(READ_SECONDS, self.movers.activities(target, begin)),
-            self._trail(target, service, begin, trail),
+            self._known_trail(target, service, since, trail),
         )
-        calls = told.of(target)
+        calls = read.of(target)
         ours = await self._ours(target, calls.calls)
         unread = {
-            name: _why(read)
-            for name, read in (("deployments", deployed), ("activities", activities))
-            if isinstance(read, AwsError)
+            name: _why(answer)
+            for name, answer in (("deployments", deployed), ("activities", activities))
+            if isinstance(answer, AwsError)
         }
         return Facts(
             _known(deployed, _listed(service, begin)), _known(activities, ()), calls, tuple(noticed), ours, unread
@@ -95,10 +95,13 @@ class Trace:
             at=moment(self.clock.now()),
         )
 
-    async def _trail(self, target: Target, service: Body, since: float, known: Trail | None) -> Trail:
-        if known is not None:
-            return known
-        found = await answer_within(TRAIL_SECONDS, self.movers.trail(target, service, since))
+    async def _known_trail(self, target: Target, service: Body, since: float, known: Trail | None) -> Trail:
+        return await self.trail(target, service, since) if known is None else known
+
+    async def trail(self, target: Target, service: Body, since: float) -> Trail:
+        """Return what CloudTrail tells of all services of the account and region, from an hour before then on."""
+        begin = since - BEFORE_SECONDS
+        found = await answer_within(TRAIL_SECONDS, self.movers.trail(target, service, begin))
         return Trail(since=self.clock.now(), unread=str(found)) if isinstance(found, AwsError) else found
 
     async def _ours(self, target: Target, calls: Iterable[TrailCall]) -> Ours:

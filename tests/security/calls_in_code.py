@@ -18,7 +18,7 @@ from contracts.topics import SERVICES
 ROOT = Path(__file__).parents[2] / "services"
 APIS = (
     "application-autoscaling", "cloudwatch", "ecr", "ec2", "ecs", "elbv2", "iam", "kms", "logs", "rds", "s3",
-    "secretsmanager", "service-quotas", "sns", "ssm", "sts",
+    "secretsmanager", "service-quotas", "sns", "ssm", "sts", "cloudtrail", "cloudformation",
 )  # fmt: skip
 IAM_NAMES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """An API as boto3 names it → as IAM does, where they differ."""

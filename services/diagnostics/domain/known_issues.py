@@ -7,7 +7,7 @@ from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.state import State
 
-OF_OTHERS = frozenset({"configuration_drift", "way_back_lost"})
+OF_OTHERS = frozenset({"configuration_drift", "way_back_lost", "desired_count_lowered"})
 """Kinds of issues that another service has told: no look finds them, and none finds that they are gone."""
 
 

@@ -7,7 +7,7 @@ from contracts.state import State
 from services.orchestrator.domain.condition import Condition
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Request
-from services.orchestrator.domain.version_hold import VersionHold
+from services.orchestrator.domain.version_hold import HeldVersionLive, VersionHold
 
 
 class Course(State):
@@ -24,10 +24,13 @@ class Course(State):
     released: tuple[str, ...] = ()
     """Ids of the holds that were released last: a rollback that is read again does not begin one once more."""
 
+    held_live: HeldVersionLive | None = None
+    """A held version that is live since somebody has brought it in past Surefoot; None where none is known to be."""
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing has to be remembered of it."""
-        return self.active is None and not self.queue and not self.version_holds
+        return self.active is None and not self.queue and not self.version_holds and self.held_live is None
 
     def starting(self, run: Run) -> Self:
         """Return a copy whose active run is one that begins."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from contracts.deployment import DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.moves import ServiceMoved
 from contracts.recovery import (
     ReadinessChanged,
     RollbackDecided,
@@ -18,7 +19,18 @@ from contracts.recovery import (
 )
 from contracts.results import StepFinished, StepProgressed
 from contracts.run_verbs import ReleaseAnswered
-from services.orchestrator.domain import check_up, endings, phases, proceed, releases, replay, requests, steps, verbs
+from services.orchestrator.domain import (
+    check_up,
+    endings,
+    moved_in,
+    phases,
+    proceed,
+    releases,
+    replay,
+    requests,
+    steps,
+    verbs,
+)
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
 from services.orchestrator.domain.policy import Policy
@@ -61,6 +73,7 @@ Input = (
     | TargetDisarmed
     | HealthScored
     | ReadinessChanged
+    | ServiceMoved
     | TimerFired
     | VerbAsked
     | ReleaseAsked
@@ -74,7 +87,9 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
         case VerbAsked():
             turn = verbs.act(course, event, policy, now)
         case ReleaseAsked():
-            turn = releases.release(course, event, policy, now)
+            turn = _release(course, event, policy, now)
+        case ServiceMoved():
+            turn = moved_in.after_move(course, event, policy, now)
         case RollbackFinished():
             turn = _after_rollback(course, event, policy, now)
         case _:
@@ -86,6 +101,10 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
         except StopIteration as end:
             decided: Course = end.value
             return decided, tuple(effects)
+
+
+def _release(course: Course, event: ReleaseAsked, policy: Policy, now: float) -> CourseTurn:
+    return (yield from moved_in.settle((yield from releases.release(course, event, policy, now)), event.target))
 
 
 def _read_again(course: Course, event: DeploymentFinished | ReleaseAnswered, policy: Policy, now: float) -> CourseTurn:
@@ -117,7 +136,7 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return replay.went_on(course, event)
         case DeploymentFinished() | ReleaseAnswered():
             return (yield from _read_again(course, event, policy, now))
-        case TargetArmed() | TargetDisarmed() | HealthScored() | ReadinessChanged() | ReleaseAsked():
+        case TargetArmed() | TargetDisarmed() | HealthScored() | ReadinessChanged() | ReleaseAsked() | ServiceMoved():
             return course
         case TimerFired() if run is None:
             return (yield from requests.start_next(course, policy, now))

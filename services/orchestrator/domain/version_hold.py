@@ -56,6 +56,15 @@ class VersionHold(Frozen):
         )
 
 
+class HeldVersionLive(Frozen):
+    """A held version that somebody has brought in past Surefoot, as it was told."""
+
+    alert_id: str
+    hold_id: Plain
+    began_at: float
+    detail: Prose
+
+
 class HoldView(Contract):
     """A hold as those see it who ask for it."""
 

@@ -1,7 +1,7 @@
 """Begins an emergency scaling, keeps what is planned and set, and ends its way up."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.base import Target, caused_id, joined
@@ -11,7 +11,9 @@ from contracts.prose import prose
 from contracts.recovery import ManualTrigger
 from contracts.scaling import ScalingDecided, ScalingStarted
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
+from services.recovery.decisions.moved import LOOK_MOVES
 from services.recovery.decisions.record import on_record
+from services.recovery.domain.moves.remembered import MovesWork
 from services.recovery.domain.outside.answer import Answer
 from services.recovery.domain.outside.decision_record import record_once
 from services.recovery.domain.protection import Protection, key_of
@@ -28,6 +30,8 @@ from services.recovery.domain.scaling.scaling import (
 
 SCALE = "scale"
 """The kind of the job that raises the counts."""
+MOVES_APART = timedelta(minutes=1)
+"""How often it is looked whether somebody takes back what a scaling lends."""
 
 
 def why_not_scale(protection: Protection, now: datetime) -> Answer | None:
@@ -66,7 +70,7 @@ def begin_scaling(protection: Protection, target: Target, scaling: EmergencyScal
     return Decision(
         protection.replace(scaling=scaling).to_bytes(),
         jobs=(Job(scaling.scaling_id, SCALE, work.to_bytes()),),
-        timers=(end_timer(work, scaling.until),),
+        timers=(end_timer(work, scaling.until), moves_timer(target, scaling.asked_at)),
         records=ScalingOperation.up(work, scaling).record,
     )
 
@@ -74,6 +78,20 @@ def begin_scaling(protection: Protection, target: Target, scaling: EmergencyScal
 def end_timer(work: ScaleWork, at: datetime) -> Timer:
     """Return the durable timer at which what was set is restored; setting it again replaces it."""
     return Timer(timer_id(work.scaling_id), "unscale", at.timestamp(), work.to_bytes())
+
+
+def moves_timer(target: Target, now: datetime) -> Timer:
+    """Return the timer of the next look whether somebody takes back what is lent."""
+    due = now + MOVES_APART
+    return Timer(f"moves:{target}", "moves", due.timestamp(), MovesWork(target=target).to_bytes())
+
+
+def look_at_moves(protection: Protection, work: MovesWork, timer: Timer, now: datetime) -> Decision:
+    """Look while an emergency scaling stands: a fall of its count is told at once."""
+    if work.target is None or protection.scaling is None:
+        return Decision()
+    job = Job(f"{LOOK_MOVES}:{timer.id}:{timer.due:.0f}", LOOK_MOVES, work.to_bytes())
+    return Decision(jobs=(job,), timers=(moves_timer(work.target, now),))
 
 
 def timer_id(scaling_id: str) -> str:

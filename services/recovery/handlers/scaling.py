@@ -5,8 +5,10 @@ from contracts.monitor import WarningAlert
 from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.jobs import FailedJob
 from services._chassis.transition import Decision, Timer, Transition
+from services.recovery.decisions.scale import look_at_moves
 from services.recovery.decisions.scale_by_itself import begin_to_look, not_looked, over, whole_policy_of
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
+from services.recovery.domain.moves.remembered import MovesWork
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.exhaustion import ResourceAlert, about_resources
 from services.recovery.domain.scaling.scale_work import LookWork, ScaleWork
@@ -52,6 +54,13 @@ class ScalingHandlers(AreaHandlers):
         """Restore what an emergency scaling has set: its time is over, or an earlier try had to wait."""
         work, now = ScaleWork.from_bytes(timer.payload), self.now
         return on(work.target, lambda protection: on_time(protection, work, timer.due, now))
+
+    async def moves(self, timer: Timer) -> Transition:
+        """Look whether somebody has changed what an emergency scaling has set."""
+        work, now = MovesWork.from_bytes(timer.payload), self.now
+        if work.target is None:
+            return Transition(None, lambda _: Decision())
+        return on(work.target, lambda protection: look_at_moves(protection, work, timer, now))
 
     def look_failed(self, job: FailedJob) -> Transition:
         """Look again at resources of which the look has failed for good."""

@@ -95,6 +95,7 @@ class Handlers:
             "helped": self.alert.helped,
             "look": self.scaling.look,
             "unscale": self.scaling.unscale,
+            "moves": self.scaling.moves,
             "follow": self.migration.follow,
             "end_drill": self.drill.end,
             EXPIRES: self.recreation.expire,

@@ -273,11 +273,11 @@ def test_two_looks_show_what_has_changed_between_them_and_what_is_unread_has_not
 def test_an_open_change_gets_its_mover_when_that_is_told_and_keeps_it() -> None:
     changed = Moves().after(look()).after(look(2, after=300))
     told = find_moves(facts(trail=trail(call(desired=2, at=NOW + 120))), 0, NOW + 1200)
-    known = changed.explained_by(told)
+    known = changed.explained_by(told, START + timedelta(minutes=20))
     assert [each.by for each in known.changes] == [By.PERSON]
-    assert known.open == ()
+    assert known.open(START + timedelta(minutes=20)) == ()
     other = find_moves(facts(trail=trail(call(desired=2, at=NOW + 120, agent="Terraform"))), 0, NOW + 1200)
-    assert known.explained_by(other) == known
+    assert known.explained_by(other, START + timedelta(minutes=20)) == known
 
 
 def test_an_empty_state_has_no_record_of_ours() -> None:

@@ -20,9 +20,9 @@ class Deployed:
     source: str = ""
     """ARN of the task definition before it; empty where ECS does not tell."""
     deployment_id: str = ""
-    """As ``deployments[]`` of the service names it; empty where it is in the history alone."""
+    """Its id in ``deployments[]`` of the service; empty where it is in the history alone."""
     arn: str = ""
-    """Of the service deployment; empty where ECS tells none."""
+    """ARN of the service deployment; empty where ECS tells none."""
     back_at: float | None = None
     """When ECS began to go back from it; None where it did not."""
     back_to: str = ""

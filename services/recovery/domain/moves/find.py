@@ -21,9 +21,9 @@ _SCHEDULED = re.compile(r"scheduled action name ([\w.-]{1,128})")
 
 def find_moves(facts: Facts, since: float, now: float) -> list[Move]:
     """Return what moved since then (epoch seconds), the newest first."""
-    told = [*_versions(facts, now), *_counts(facts), *_limits(facts)]
-    seen = (_only_seen(facts, each, now) for each in facts.noticed if not any(m.explains(each, SLACK) for m in told))
-    chained = _chained(sorted([*told, *seen], key=lambda move: move.at), facts)
+    evident = [*_versions(facts, now), *_counts(facts), *_limits(facts)]
+    seen = (_only_seen(facts, each, now) for each in facts.noticed if not any(m.explains(each, SLACK) for m in evident))
+    chained = _chained(sorted([*evident, *seen], key=lambda move: move.at), facts)
     return [move for move in reversed(chained) if move.at >= since]
 
 
@@ -54,9 +54,9 @@ def _versions(facts: Facts, now: float) -> Iterator[Move]:
         if deployed.back_at is not None:
             stopped = _nearest(facts, "StopServiceDeployment", deployed.back_at)
             mover = mover_of(stopped, facts.ours.jobs) if stopped else Mover(By.ECS, _what_of_ecs(deployed.why_back))
-            told = (_of_call(stopped),) if stopped else ()
+            stops = (_of_call(stopped),) if stopped else ()
             back = _short(deployed.back_to) or "the version before"
-            evidence = (f"ECS says of {deployed.arn}: {deployed.why_back or 'it goes back'}", *told)
+            evidence = (f"ECS says of {deployed.arn}: {deployed.why_back or 'it goes back'}", *stops)
             yield Move("version", deployed.back_at, version, back, mover, evidence)
 
 

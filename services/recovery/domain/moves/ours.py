@@ -1,11 +1,11 @@
 """Our own record of what we have changed at a service, from the state of its target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from contracts.scaling import Counts
 from services.recovery.domain.moves.facts import OurAct, Ours
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.scaling.scaling import ScalingPlan
 
 SLACK = 120.0
 """Seconds by which AWS's clock and ours may differ, and a call may be late."""
@@ -53,17 +53,28 @@ def _acts(protection: Protection, now: datetime) -> Iterator[OurAct]:
     standing = protection.scaling
     if standing is not None and standing.plan is not None:
         who = f"the emergency scaling {standing.scaling_id}"
-        yield from _of_plan(who, standing.plan, standing.asked_at.timestamp(), now.timestamp())
+        # what was there before comes back at its end alone: until then it is somebody else who sets it
+        counts = (standing.plan.raised, standing.plan.before)[: 2 if standing.phase == "restoring" else 1]
+        yield from _set(who, counts, standing.asked_at.timestamp(), now.timestamp())
     for past in protection.past_scalings:
         if past.plan is not None:
             # how long it stood is not kept: none may stand for more than a day
             until = past.began_at.timestamp() + 86_400
-            yield from _of_plan(f"the emergency scaling {past.scaling_id}", past.plan, past.began_at.timestamp(), until)
+            counts = (past.plan.raised, past.plan.before)
+            yield from _set(f"the emergency scaling {past.scaling_id}", counts, past.began_at.timestamp(), until)
+    change = protection.arm.change if protection.arm is not None else None
+    if protection.arm is not None and change is not None:
+        ended = change.ended_at.timestamp() if change.ended_at is not None else now.timestamp()
+        yield OurAct(f"the run {protection.arm.run_id}", change.begun_at.timestamp() - SLACK, ended + SLACK)
+    drill = protection.drill
+    if drill is not None:
+        yield OurAct(f"the drill {drill.drill_id}", drill.asked_at.timestamp() - SLACK, now.timestamp() + SLACK)
     rollback = protection.rollback
     if rollback is not None:
-        yield OurAct(f"the rollback {rollback.rollback_id}", rollback.started_at.timestamp() - SLACK, now.timestamp())
+        begun = rollback.started_at.timestamp() - SLACK
+        yield OurAct(f"the rollback {rollback.rollback_id}", begun, now.timestamp() + SLACK)
 
 
-def _of_plan(who: str, plan: ScalingPlan, since: float, until: float) -> Iterator[OurAct]:
-    for counts in (plan.raised, plan.before):
+def _set(who: str, set_: Sequence[Counts], since: float, until: float) -> Iterator[OurAct]:
+    for counts in set_:
         yield OurAct(who, since - SLACK, until + SLACK, counts.desired, counts.low, counts.high)

@@ -1,7 +1,7 @@
 """What recovery remembers of a service's version, count and limits, and of their changes between two looks."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Self
 
 from contracts.base import Contract, Target
@@ -15,6 +15,15 @@ from services.recovery.domain.moves.mover import By, Mover, Sure
 MOST_CHANGES = 30
 """How many changes of a service are remembered; an autoscaler makes many, and AWS has these in its own record."""
 NO_LIMITS = "none"
+SETTLES = timedelta(minutes=25)
+"""How long after a change it is asked who it was, unless that is certain before: CloudTrail has it by then."""
+
+
+class MovesWork(State):
+    """The payload of a look."""
+
+    target: Target | None = None
+    """None: all services."""
 
 
 def moves_key(target: Target) -> str:
@@ -24,11 +33,11 @@ def moves_key(target: Target) -> str:
 class Seen(Contract):
     """A service as a look has seen it."""
 
-    version: str
+    version: Plain
     """``family:revision``."""
     desired: int | None = None
     """None for a DAEMON, whose count is that of its instances."""
-    limits: str | None = None
+    limits: Plain | None = None
     """``low to high``, ``none``, or None where they could not be read."""
     at: datetime
 
@@ -81,6 +90,8 @@ class Change(Contract):
     who: Prose = ""
     sure: Sure = Sure.NOT_YET
     evidence: tuple[Prose, ...] = ()
+    stood: Plain = ""
+    """Of a fall of the desired count that is told: how many tasks were wanted before the first of several."""
 
     @property
     def noticed(self) -> Noticed:
@@ -91,12 +102,11 @@ class Change(Contract):
         mover = Mover(self.by, self.who, self.sure)
         return Move(self.what, self.at.timestamp(), self.before, self.after, mover, self.evidence)
 
-    @property
-    def open(self) -> bool:
-        """Return whether a later look may still tell who it was."""
-        return self.sure is Sure.NOT_YET
+    def is_open(self, now: datetime) -> bool:
+        """Return whether a later look may still tell who it was, or tell it for certain."""
+        return self.sure is Sure.NOT_YET or (self.sure is not Sure.CERTAIN and now - self.at < SETTLES)
 
-    def told_by(self, move: Move) -> Self:
+    def made_by(self, move: Move) -> Self:
         """Return the change with its mover."""
         mover = move.mover
         return self.model_copy(
@@ -125,16 +135,15 @@ class Moves(State):
         new = tuple(Change.of(noticed, before.at, look.at) for noticed in before.changes_to(look))
         return self.replace(seen=now, changes=(*self.changes, *new)[-MOST_CHANGES:])
 
-    @property
-    def open(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.open)
+    def open(self, now: datetime) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.is_open(now))
 
-    def explained_by(self, moves: list[Move]) -> Self:
+    def explained_by(self, moves: Sequence[Move], now: datetime) -> Self:
         """Return the same with the movers of those changes that were still open."""
-        changes = tuple(_explained(change, moves) if change.open else change for change in self.changes)
+        changes = tuple(_explained(change, moves) if change.is_open(now) else change for change in self.changes)
         return self.replace(changes=changes)
 
 
-def _explained(change: Change, moves: list[Move]) -> Change:
+def _explained(change: Change, moves: Sequence[Move]) -> Change:
     fits = [move for move in moves if move.explains(change.noticed, SLACK)]
-    return change.told_by(fits[0]) if fits else change
+    return change.made_by(fits[0]) if fits else change

@@ -29,7 +29,7 @@ class TrailCall:
     """Whether the caller is an IAM user or the root user, and no role."""
     desired: int | None = None
     task_definition: str = ""
-    """As it was sent: ``family``, ``family:revision`` or an ARN."""
+    """What was sent: ``family``, ``family:revision`` or an ARN."""
     forced: bool = False
     low: int | None = None
     high: int | None = None

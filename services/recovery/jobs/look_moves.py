@@ -1,0 +1,138 @@
+"""Looks whether somebody has changed a service: one after another all services, or the one that is lent more tasks.
+
+A service of which nothing has changed costs two reads. Where something has, who it was is asked, and asked again until
+that is known: CloudTrail is minutes late. Nothing waits for it.
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from contracts.base import Target
+from contracts.recovery import KnownVersion
+from contracts.state import NewerState
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.policies import Policies
+from services._chassis.store import Store
+from services._chassis.transition import Job, Transition, decided
+from services.recovery.decisions.moved import LOOK_MOVES, Found, note_moves
+from services.recovery.domain.change import Body
+from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.moves.find import find_moves
+from services.recovery.domain.moves.remembered import NO_LIMITS, Moves, MovesWork, moves_key
+from services.recovery.domain.moves.trail import Trail
+from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.snapshots.known_version import version_of
+from services.recovery.ports import Ecs, Snapshots
+from services.recovery.trace import Trace
+
+EVERY_SECONDS = 300.0
+"""Product seconds between two looks at a service."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LookMovesJob:
+    trace: Trace
+    ecs: Ecs
+    snapshots: Snapshots
+    store: Store
+    clock: Clock
+    policies: Policies
+
+    async def __call__(self, running: Running) -> Transition:
+        """Look at one service after another. One that cannot be looked at now is looked at the next time."""
+        work, trails = MovesWork.from_bytes(running.payload or None), _Trails()
+        targets = [work.target] if work.target is not None else await self.snapshots.targets()
+        for target in targets:
+            if self._governed(target):
+                await running.check()
+                await self._look(target, trails)
+        return decided()
+
+    def _governed(self, target: Target) -> bool:
+        try:
+            self.policies.of(target)
+        except LookupError:
+            return False
+        return True
+
+    async def _look(self, target: Target, trails: "_Trails") -> None:
+        try:
+            service = await self.ecs.service(target)
+            if service is None or EcsService(service).being_deleted is not None:
+                return
+            seen, before = await self.trace.look(target, service), await self.store.read(moves_key(target), Moves)
+            if before.seen is not None and list(before.seen.changes_to(seen)):
+                again = await self.ecs.service(target) or service
+                seen = seen.only_what_both_see(await self.trace.look(target, again))
+            after = before.after(seen)
+            found = await self._found(target, service, after, trails) if after.open(seen.at) else Found()
+            await self.store.apply(note_moves(target, seen, found, seen.at), cause="")
+        except (AwsError, NewerState) as error:
+            log.info("who has moved a service is looked at the next time", target=str(target), why=str(error))
+
+    async def _found(self, target: Target, service: Body, moves: Moves, trails: "_Trails") -> Found:
+        """Find out who has made the changes of which that is not known."""
+        still_open = moves.open(moment(self.clock.now()))
+        since = min(change.since for change in still_open).timestamp()
+        noticed = tuple(change.noticed for change in moves.changes)
+        trail = trails.of(target, since) or await self.trace.trail(target, service, since)
+        trails.keep(target, since, trail)
+        facts = await self.trace.facts(target, service, since, noticed, trail)
+        protection = await self.store.read(key_of(target), Protection)
+        scaled = protection.scaling is not None and protection.scaling.phase != "restoring"
+        limits = moves.seen.limits if moves.seen is not None else None
+        deployed = any(change.what == "version" for change in still_open)
+        return Found(
+            moves=tuple(find_moves(facts, 0.0, self.clock.now())),
+            scaling_id=protection.scaling.scaling_id if protection.scaling is not None and scaled else "",
+            version=await self._version(target, service) if deployed else None,
+            may_be_scaled="activities" in facts.unread and limits != NO_LIMITS,
+        )
+
+    async def _version(self, target: Target, service: Body) -> KnownVersion | None:
+        """Return what is live by its images; None where that cannot be read."""
+        name = str(live_deployment(service)["taskDefinition"])
+        try:
+            definition, digests = await self.ecs.task_definition(target, name), await self.ecs.digests(target, service)
+        except AwsError:
+            return None
+        return version_of(name, definition or {}, digests)
+
+
+@dataclass(slots=True)
+class _Trails:
+    """What CloudTrail has told in this round, by account and region: its look-ups are few."""
+
+    known: dict[tuple[str, str], tuple[float, Trail]] = field(default_factory=dict)
+
+    def of(self, target: Target, since: float) -> Trail | None:
+        begin, found = self.known.get((target.account, target.region), (since + 1, None))
+        return found if begin <= since else None
+
+    def keep(self, target: Target, since: float, trail: Trail) -> None:
+        begin, _ = self.known.get((target.account, target.region), (since, trail))
+        if since <= begin:
+            self.known[target.account, target.region] = (since, trail)
+
+
+@dataclass(frozen=True, slots=True)
+class MovesRounds:
+    """Begins a look at all services every five minutes, whichever replica comes first."""
+
+    store: Store
+    clock: Clock
+
+    async def run(self) -> None:
+        while True:
+            await self.clock.sleep(EVERY_SECONDS)
+            await self.once()
+
+    async def once(self) -> None:
+        name = f"{LOOK_MOVES}:{int(self.clock.now() // EVERY_SECONDS)}"
+        await self.store.apply(decided(jobs=(Job(name, LOOK_MOVES),)), cause=name)
