@@ -81,6 +81,13 @@ class Expected(Frozen):
     """Whether the service differs from its last good snapshot when the watch is over."""
     ready: bool | None = None
     """Whether one can then go back to the last good snapshot and to the one before it."""
+    moves: tuple[Annotated[str, Field(pattern=r"^(version|count|limits): [a-z-]+$")], ...] | None = None
+    """What recovery tells of those who have changed the service, as ``WHAT: BY``, in the order of time, with each mover
+    as far as it is known when the watch is over. What an autoscaler does is not told."""
+    issues: frozenset[str] | None = None
+    """Kinds of issues that others than a look of diagnostics have told and that stand when the watch is over."""
+    warnings: frozenset[str] | None = None
+    """Rules of warnings that must be among those that are raised, until the watch is over."""
     fires: frozenset[str] | None = None
     """Rules of Surefoot's own alarms that are in ALARM at some time, from the request until the watch is over."""
     answers: tuple[Annotated[str, Field(pattern=ANSWER)], ...] | None = None
@@ -91,6 +98,11 @@ class Expected(Frozen):
     """How each drill ends before the watch is over, as ``PLAN: RESULT``, in order; those that are refused last."""
     armed: frozenset[ServiceName] | None = None
     """The services over which alarms of Surefoot's own stand when the watch is over."""
+
+    @property
+    def of_moves(self) -> bool:
+        """Return whether anything is expected of who changes the service."""
+        return (self.moves, self.issues, self.warnings) != (None, None, None)
 
 
 class Scenario(Frozen):

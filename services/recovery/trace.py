@@ -86,10 +86,11 @@ class Trace:
 
     async def look(self, target: Target, service: Body) -> Seen:
         """Return version, count and limits of a service now."""
-        seen = EcsService(service)
+        seen, live = EcsService(service), live_deployment(service)
         limits = await answer_within(READ_SECONDS, self.movers.limits(target))
         return Seen(
-            version=str(live_deployment(service)["taskDefinition"]).rpartition("/")[2],
+            version=str(live["taskDefinition"]).rpartition("/")[2],
+            deployment_id=str(live["id"]),
             desired=None if seen.is_daemon else seen.desired,
             limits=None if isinstance(limits, AwsError) else seen_limits(limits),
             at=moment(self.clock.now()),

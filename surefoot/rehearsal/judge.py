@@ -2,13 +2,18 @@
 
 from collections.abc import Collection, Iterator
 
+from contracts.diagnostics import IssueFound, IssueGone
 from contracts.drills import DrillFinished
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.moves import ServiceMoved
 from contracts.recovery import AlertTrigger, DriftObserved, ManualTrigger, ReadinessChanged, RollbackDecided
 from contracts.run_verbs import ReleaseAnswered, VerbAnswered
 from contracts.scaling import ScalingDecided, ScalingStarted
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
+
+FROM_RECOVERY = frozenset({"configuration_drift", "way_back_lost", "desired_count_lowered"})
+"""Kinds of issues that no look of diagnostics finds."""
 
 
 def alerts_of(rehearsal: Rehearsal) -> set[str]:
@@ -46,6 +51,29 @@ def lost_of(rehearsal: Rehearsal) -> tuple[str, ...]:
     """Return the ways back that are lost, as recovery has told it last."""
     changed = [envelope.event for envelope in rehearsal.events if isinstance(envelope.event, ReadinessChanged)]
     return changed[-1].lost if changed else ()
+
+
+def moves_of(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Return ``WHAT: BY`` of each move that recovery has told, with what was told of its mover last."""
+    events = [envelope.event for envelope in rehearsal.events]
+    last = {event.move_id: event for event in events if isinstance(event, ServiceMoved)}
+    return tuple(f"{event.what}: {event.by}" for event in sorted(last.values(), key=lambda event: event.moved_at))
+
+
+def issues_of(rehearsal: Rehearsal) -> set[str]:
+    """Return the kinds of issues that recovery has told and that stand in the end."""
+    found: set[str] = set()
+    for event in (envelope.event for envelope in rehearsal.events):
+        if isinstance(event, IssueFound) and event.issue.kind in FROM_RECOVERY:
+            found.add(event.issue.kind)
+        elif isinstance(event, IssueGone):
+            found.discard(event.kind)
+    return found
+
+
+def warnings_of(rehearsal: Rehearsal) -> set[str]:
+    events = (envelope.event for envelope in rehearsal.events)
+    return {event.rule for event in events if isinstance(event, WarningAlert) and event.state == "raised"}
 
 
 def alarms_of(rehearsal: Rehearsal) -> set[str]:
@@ -89,6 +117,7 @@ def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
         *_of_people(rehearsal, expected),
         *_of_scalings(rehearsal, expected),
         *_of_aws(rehearsal, expected),
+        *_of_moves(rehearsal, expected),
     ]
 
 
@@ -155,6 +184,16 @@ def _of_aws(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
         yield f"Surefoot's own alarms that fired: {_names(fired)}, not {_names(expected.fires)}"
     if expected.armed is not None and rehearsal.armed != expected.armed:
         yield f"Surefoot's own alarms watch {_names(rehearsal.armed)}, not {_names(expected.armed)}"
+
+
+def _of_moves(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+    """Yield the differences in who is said to have changed the service, and in what follows from that."""
+    if expected.moves is not None and (moves := moves_of(rehearsal)) != expected.moves:
+        yield f"it was moved: {', '.join(moves) or 'never'}, not {', '.join(expected.moves)}"
+    if expected.issues is not None and (issues := issues_of(rehearsal)) != expected.issues:
+        yield f"issues: {_names(issues)}, not {_names(expected.issues)}"
+    if expected.warnings is not None and (missing := expected.warnings - warnings_of(rehearsal)):
+        yield f"warnings that were not raised: {_names(missing)}"
 
 
 def _names(rules: Collection[str]) -> str:

@@ -127,6 +127,7 @@ async def _play(
     afterwards = [service for service in scenario.world.services if service.name in scenario.also]
     async with stage.under_way(watch, prepare) as begun, system:
         acting = asyncio.create_task(_people(stage, system))
+        watching = [asyncio.create_task(system.watch_moves())] if scenario.expect.of_moves else []
         finished = await _deploy(stage, system, scenario.world.service, "1")
         newer = [await _end_of(system, run_id) for run_id in newer_runs(finished.target, scenario.people, SOURCE)]
         await end([acting])
@@ -136,7 +137,7 @@ async def _play(
         trying = asyncio.create_task(try_plans(system, target, scenario.drills))
         await stage.clock.sleep(scenario.expect.watch)
         refused = trying.result() if trying.done() else []
-        await end([trying])
+        await end([trying, *watching])
         if (scenario.expect.drifted, scenario.expect.ready) != (None, None):
             await system.look_at_ways_back()
             await stage.clock.sleep(LOOK_SECONDS)

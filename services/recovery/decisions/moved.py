@@ -18,7 +18,7 @@ LOOK_MOVES = "look-moves"
 STANDS = timedelta(days=1)
 """How long a fall of the desired count is told as standing."""
 _QUIET = frozenset({By.OURS, By.ECS, By.AUTOSCALER})
-"""Whose changes of counts and limits are not told: they are many, and on record elsewhere."""
+"""Movers of which only versions are told: their other changes are many, and on record elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def note_moves(target: Target, look: Seen, found: Found, now: datetime) -> Trans
     def decide(state: bytes | None) -> Decision:
         before = Moves.from_bytes(state)
         seen = before.after(look)
-        after = seen.explained_by(found.moves, now)
+        after = seen.explained_by(found.moves, now).with_those_between(found.moves, before.seen)
         known = {change.noticed: change for change in before.changes}
         new = [change for change in after.changes if _is_news(change, known.get(change.noticed))]
         lowered, over = _standing(after, new, found, now)

@@ -71,15 +71,18 @@ class LookMovesJob:
                 again = await self.ecs.service(target) or service
                 seen = seen.only_what_both_see(await self.trace.look(target, again))
             after = before.after(seen)
-            found = await self._found(target, service, after, trails) if after.open(seen.at) else Found()
+            deployed = seen.is_of_another_deployment(before.seen)
+            asks = bool(after.open(seen.at)) or deployed
+            found = await self._found(target, service, before, after, trails) if asks else Found()
             await self.store.apply(note_moves(target, seen, found, seen.at), cause="")
         except (AwsError, NewerState) as error:
             log.info("who has moved a service is looked at the next time", target=str(target), why=str(error))
 
-    async def _found(self, target: Target, service: Body, moves: Moves, trails: "_Trails") -> Found:
+    async def _found(self, target: Target, service: Body, before: Moves, moves: Moves, trails: "_Trails") -> Found:
         """Find out who has made the changes of which that is not known."""
         still_open = moves.open(moment(self.clock.now()))
-        since = min(change.since for change in still_open).timestamp()
+        begins = [change.since for change in still_open] + ([before.seen.at] if before.seen is not None else [])
+        since = min(begins).timestamp()
         noticed = tuple(change.noticed for change in moves.changes)
         trail = trails.of(target, since) or await self.trace.trail(target, service, since)
         trails.keep(target, since, trail)

@@ -51,6 +51,7 @@ from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
+from services.recovery.jobs.look_moves import LookMovesJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
@@ -61,8 +62,10 @@ from services.recovery.jobs.watch import WatchJob
 from services.recovery.ports import NotPlaced
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
+from services.recovery.trace import Trace
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 from tests.services.recovery.infrastructure import FakeInfrastructure
+from tests.services.recovery.movers import FakeMovers
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -606,6 +609,7 @@ class Recovery:
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
             "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.needs, self.store, self.clock),
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
+            "look-moves": LookMovesJob(self.trace, self.ecs, self.snapshots, self.store, self.clock, self.policies),
             "look-exhausted": LookExhaustedJob(self.examiner, self.policies, self.store, self.clock),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
@@ -630,6 +634,10 @@ class Recovery:
     @property
     def inspect(self) -> Inspect:
         return Inspect(self.ecs, Nothing(), self.snapshots, self.store, self.clock)
+
+    @property
+    def trace(self) -> Trace:
+        return Trace(self.ecs, FakeMovers(), self.store, self.clock)
 
     @property
     def assess(self) -> Assess:

@@ -261,7 +261,7 @@ class ScaledAccount(Account):
 
     async def pass_time(self) -> None:
         """Let its time pass, and do what is due."""
-        [timer] = self.store.timers.values()
+        [timer] = [timer for timer in self.store.timers.values() if timer.kind == "unscale"]
         self.aws.step(300)
         due = await self.service.timers["unscale"](timer)
         assert due is not None

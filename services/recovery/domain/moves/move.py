@@ -47,7 +47,9 @@ class Move:
 
 
 def _subject(mover: Mover) -> str:
-    return f"{mover.who[:1].upper()}{mover.who[1:]}" if mover.who else "Somebody"
+    if not mover.who or mover.who.startswith("arn:"):
+        return mover.who or "Somebody"
+    return f"{mover.who[:1].upper()}{mover.who[1:]}"
 
 
 def _how_sure(sure: Sure) -> str:

@@ -1,7 +1,7 @@
 """What recovery remembers of a service's version, count and limits, and of their changes between two looks."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from contracts.base import Contract, Target
@@ -35,6 +35,8 @@ class Seen(Contract):
 
     version: Plain
     """``family:revision``."""
+    deployment_id: Plain = ""
+    """The deployment that is live; another one with the same version has gone back, or is the same once more."""
     desired: int | None = None
     """None for a DAEMON, whose count is that of its instances."""
     limits: Plain | None = None
@@ -61,6 +63,10 @@ class Seen(Contract):
             "limits": self.limits if self.limits == again.limits else None,
         }
         return self.model_copy(update=kept)
+
+    def is_of_another_deployment(self, before: "Seen | None") -> bool:
+        """Return whether somebody has deployed since, which a version that is back again does not show."""
+        return before is not None and bool(before.deployment_id) and self.deployment_id != before.deployment_id
 
     def filled_from(self, before: "Seen | None") -> "Seen":
         """Return this look, with what was known before where it does not know."""
@@ -91,7 +97,7 @@ class Change(Contract):
     sure: Sure = Sure.NOT_YET
     evidence: tuple[Prose, ...] = ()
     stood: Plain = ""
-    """Of a fall of the desired count that is told: how many tasks were wanted before the first of several."""
+    """How many tasks were wanted before the first of several falls; empty for all other changes."""
 
     @property
     def noticed(self) -> Noticed:
@@ -114,6 +120,12 @@ class Change(Contract):
         )
 
     @classmethod
+    def found(cls, move: Move, since: datetime) -> Self:
+        """Return a change that no two looks have seen, since it was over before the second."""
+        at = datetime.fromtimestamp(move.at, UTC)
+        return cls(what=move.what, before=move.before, after=move.after, since=since, at=at).made_by(move)
+
+    @classmethod
     def of(cls, noticed: Noticed, since: datetime, at: datetime) -> Self:
         return cls(what=noticed.what, before=noticed.before, after=noticed.after, since=since, at=at)
 
@@ -134,6 +146,16 @@ class Moves(State):
             return self.replace(seen=now)
         new = tuple(Change.of(noticed, before.at, look.at) for noticed in before.changes_to(look))
         return self.replace(seen=now, changes=(*self.changes, *new)[-MOST_CHANGES:])
+
+    def with_those_between(self, moves: Sequence[Move], before: Seen | None) -> Self:
+        """Return the same with the versions that came and went between the look ``before`` and the last one."""
+        if before is None or self.seen is None:
+            return self
+        since, until = before.at.timestamp(), self.seen.at.timestamp()
+        between = [move for move in moves if move.what == "version" and since < move.at <= until and move.before]
+        new = [move for move in between if not any(move.explains(change.noticed, SLACK) for change in self.changes)]
+        added = (Change.found(move, before.at) for move in sorted(new, key=lambda move: move.at))
+        return self.replace(changes=(*self.changes, *added)[-MOST_CHANGES:])
 
     def open(self, now: datetime) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.is_open(now))
