@@ -72,7 +72,7 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 
 def scenarios() -> Mapping[str, Scenario]:
     """Return what is played, by name."""
-    names = ("healthy", "crash-loop", "migrates", "drift", "somebody-else", "late-decline")
+    names = ("healthy", "crash-loop", "migrates", "drift", "somebody-else", "late-decline", "wrong-architecture")
     made = {
         name: Scenario.model_validate({"name": name, "teaches": f"{name}.", **what}) for name, what in OTHERS.items()
     }
