@@ -1,12 +1,15 @@
 """The API as a caller sees it."""
 
+from datetime import timedelta
+
 import httpx2
 import orjson
 import pytest
 
 from contracts import policy
 from contracts.policy import ServicePolicy
-from contracts.recovery import Disarm, ManualTrigger, RollbackFinished, RollbackStarted
+from contracts.policy_holds import Approval, Holds
+from contracts.recovery import Arm, Disarm, ManualTrigger, RollbackFinished, RollbackStarted
 from services._aws.errors import AwsError
 from services.recovery.domain.readiness import Need
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, TARGET, Recovery
@@ -372,6 +375,33 @@ async def test_the_newest_proven_snapshot_need_not_be_named(recovery: Recovery, 
     assert again.json() == asked.json(), "though by now there is nothing to bring back"
     for wrong in ({}, {"snapshot_id": good, "latest_proven": True}):
         assert (await web.post(f"/rollback/{HERE}", json=wrong)).status_code == 422
+
+
+async def test_neither_holds_nor_a_run_that_waits_for_its_approval_keep_a_rollback_by_hand_waiting(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    """Nobody has to approve it, and the run goes no further meanwhile, though somebody approves that."""
+    waits = ServicePolicy(
+        target=TARGET, holds=Holds(versions="all", actors="all"), approval_before_change=Approval(needed=2)
+    )
+    recovery.policies.reload(waits)
+    await recovery.snapshot(purpose="after-change")
+    recovery.clock.time += 60
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(OTHER))
+    recovery.clock.time += 600
+    taken = await recovery.snapshot("run-2")  # its checks have passed, and it waits
+    asked = await web.post(f"/rollback/{HERE}", json={"latest_proven": True, "actor": "ann"})
+    assert asked.status_code == 202, asked.text
+    assert "surefoot release" in asked.json()["hold"]
+    arm = Arm(target=TARGET, run_id="run-2", snapshot_id=taken, expires_at=recovery.now + timedelta(hours=1))
+    approved = await recovery.send(arm, "run-2:arm")
+    assert approved is not None
+    assert (approved.verdict, "is under way" in approved.summary) == ("fail", True)
+    await recovery.work()
+    [finished] = recovery.published(RollbackFinished)
+    assert (finished.result, finished.rollback.actor) == ("restored", "ann")
+    later = await recovery.arm("run-3")
+    assert later.verdict == "pass"
 
 
 async def test_asked_during_a_run_it_says_which_command_ends_the_run(
