@@ -162,7 +162,10 @@ class DeployRequested(Event):
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
     migration: MigrationAsked | None = None
-    """The migration that runs before the change, with the image that is to be deployed; None: there is none."""
+    """The migration that runs before the change, with the image that is to be deployed; None: the one that the policy
+    names (``recovery.migration_command``), if it names any."""
+    without_migration: bool = False
+    """True: nothing is migrated before the change, whatever the policy names."""
 
 
 class AbortRequested(Event):

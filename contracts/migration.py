@@ -11,17 +11,22 @@ from contracts.migration_asked import MigrationAsked
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Image, Plain, Prose
 from contracts.recovery import Trigger
+from contracts.schema_status import SchemaStatus
 
 MigrationResult = Literal["did_not_start", "succeeded", "failed", "unknown"]
 """How a migration ended.
 
-``did_not_start``: nothing was migrated. ``succeeded``: its container ended with exit code 0. ``failed``: it has run, so
-that some of it may be done. ``unknown``: it may have run, and how it ended is not known.
+``did_not_start``: nothing was migrated. ``succeeded``: its container ended with exit code 0, and nothing that the
+application tells speaks against it. ``failed``: it has run, so that some of it may be done. ``unknown``: it may have
+run, and how it ended is not known; so it is where exit code 0 was seen to have had no effect.
 """
 
 
 WAY_BACK, ENCRYPTION, POSSIBLE = "migration_way_back", "database_encryption", "migration_possible"
+SCHEMA_KNOWN = "schema_known"
 """The gates of ``check-migration``."""
+EFFECT, KEPT_READY = "migration_effect", "migration_kept_ready"
+"""Gates of ``migrate``, too: exit code 0 was seen to have had no effect; the version that serves is not ready since."""
 BEGUN, DONE = "migration_begun", "migration_done"
 """The gates of ``migrate``: the first fails where it is certain that nothing was migrated."""
 
@@ -32,6 +37,9 @@ class CheckMigration(Event):
     overridable: ClassVar[Mapping[str, str]] = {
         WAY_BACK: "the version before works and starts with the schema that the migration leaves",
         ENCRYPTION: "the database's URL asks for an encrypted connection, as far as that can be seen",
+        SCHEMA_KNOWN: "it is known what the migrations before have left of the schema",
+        EFFECT: "the application tells that the migration has had an effect, where it tells anything of that",
+        KEPT_READY: "the version that is live stays ready on the new schema, where one is to be able to go back",
         "check_migration": "what the migration runs with could be looked at",
         "check_migration_answered": "recovery answered in time what the migration runs with",
     }
@@ -77,6 +85,8 @@ class MigrationStarted(Event):
     minutes: float
     """Minutes for which its end is waited for."""
     trigger: Trigger
+    schema_before: SchemaStatus | None = None
+    """What the application told of its schema before; None in an event of the previous version."""
 
 
 class MigrationFinished(Event):
@@ -90,3 +100,9 @@ class MigrationFinished(Event):
     """The exit code of the container that migrates; None where ECS tells none."""
     image: Image = ""
     """The image that ran; empty where none did."""
+    schema_before: SchemaStatus | None = None
+    """What the application told of its schema before; None where it was not asked."""
+    schema_after: SchemaStatus | None = None
+    """What it told once the task had ended; None where it was not asked."""
+    against: Plain = ""
+    """The gate that speaks against it although it ended with exit code 0 (``EFFECT``, ``KEPT_READY``); empty: none."""

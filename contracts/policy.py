@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from contracts import limits
 from contracts.access import ROLES, CallerName, Role
 from contracts.base import Contract, Target
+from contracts.migration_asked import MigrationCommand
 from contracts.policy_drills import Drills
 from contracts.policy_holds import Approval, Holds, Pause
 from contracts.policy_rules import BUILT_IN_RULES, RulePolicy
@@ -211,6 +212,13 @@ class Recovery(Section):
     """True: more tasks exhaust no database, since there is none, or one that takes as many connections as they open.
     Otherwise an emergency scaling that begins by itself adds no more than half the tasks wherever it is not known how
     many connections the database takes and has; one by hand warns."""
+    migration_command: MigrationCommand | None = default(None, "no migration, unless a request names one")
+    """The command that migrates before each change, for every run of the service; a request may name its own, or none.
+    off: none."""
+    migration_container: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,255}$")] = default(
+        "", "the one whose image changes, that serves, or the only one"
+    )
+    """The container that migrates, where a request names none."""
     migration_minutes: Annotated[float, Field(ge=1, le=1440)] = default(30, "Surefoot's own choice")
     """For so long a migration is waited for. It goes on afterwards, and nothing is deployed until a person decides."""
     migrations_compatible: bool = default(False, "Surefoot's own choice")
@@ -218,6 +226,12 @@ class Recovery(Section):
     back over it. A request may say so of its own migration."""
     migration_at_limit: Literal["leave", "stop"] = default("leave", "Surefoot's own choice: half of one may be done")
     """What becomes of a migration that takes longer: it goes on, or its task is stopped."""
+    migration_success: Literal["application", "exit-code"] = default("application", "Surefoot's own choice")
+    """What a migration's success is: exit code 0, where nothing that the application tells under
+    `application.ready_path` speaks against it; or exit code 0 alone, for an application that tells it wrongly."""
+    migrates_at_start: bool = default(False, "what the task definition's command shows")
+    """True: the image migrates when it starts, and ends where it does not know the database's revision. Then there is
+    no way back over a migration, whoever calls it compatible."""
 
 
 class Requests(Section):

@@ -55,7 +55,7 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:GetMetricData",
         "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribePullThroughCacheRules", "ecr:GetLifecyclePolicy",
         "ecs:DescribeClusters", "logs:DescribeLogGroups", "servicequotas:GetServiceQuota",
-        "iam:GetRole", "secretsmanager:DescribeSecret", "ssm:DescribeParameters",
+        "iam:GetRole", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "ssm:DescribeParameters",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
     ),
@@ -117,6 +117,7 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
     },
     Party.RECOVERY: {
         **_WRONG_NAME,
+        **_HEADERS,
         "application-autoscaling:DescribeScalingActivities": _MOVED,
         "cloudformation:DescribeStacks": f"{_MOVED}, where its tags name a stack",
         "cloudtrail:LookupEvents": f"{_MOVED}: without it that is often not known, and nothing else is missing",

@@ -50,18 +50,22 @@ class Asked:
             )
         body: dict[str, Any] = {**change, "overrides": _overrides(overrides)}
         body |= {} if on_conflict is None else {"on_conflict": on_conflict}
-        body |= {} if migration is None else {"migration": migration}
+        body |= migration or {}
         body |= {"actor": requester.actor, "reason": requester.reason}
         return cls(body)
 
 
-def migration_asked(command: str | None, *, compatible: bool) -> dict[str, Any] | None:
-    """Return the migration as a request has it; None without a command. Raise ``CannotDo``."""
+def migration_asked(command: str | None, *, compatible: bool, without: bool = False) -> dict[str, Any]:
+    """Return what a request's body says of a migration; nothing where the policy decides. Raise ``CannotDo``."""
+    if without:
+        if command is not None or compatible:
+            raise CannotDo("--without-migration and a migration exclude each other", Exit.USAGE)
+        return {"without_migration": True}
     if command is None:
         if compatible:
             raise CannotDo("--migration-compatible is said of a migration: name one by --migrate", Exit.USAGE)
-        return None
-    return {"command": shlex.split(command), "compatible": compatible}
+        return {}
+    return {"migration": {"command": shlex.split(command), "compatible": compatible}}
 
 
 def _overrides(texts: Sequence[str]) -> list[dict[str, str]]:

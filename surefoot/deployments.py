@@ -51,8 +51,11 @@ Migrate = Annotated[
     str | None,
     Parameter(
         help="Migrate the database by this command before the change, in a task of its own with the image to be "
-        "deployed: 'alembic upgrade head'."
+        "deployed: 'alembic upgrade head'. By default the policy's (recovery.migration_command), if it names one."
     ),
+]
+WithoutMigration = Annotated[
+    bool, Parameter(negative="", help="Migrate nothing before the change, whatever the policy names.")
 ]
 Compatible = Annotated[
     bool,
@@ -81,6 +84,7 @@ def deploy(
     on_conflict: OnConflict = None,
     migrate: Migrate = None,
     migration_compatible: Compatible = False,
+    without_migration: WithoutMigration = False,
     reason: Reason = "",
     actor: Actor = None,
     wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,
@@ -94,7 +98,7 @@ def deploy(
 
     place = Place.of(cluster, service, where)
     requester = Requester(actor or user_name(), reason)
-    migration = migration_asked(migrate, compatible=migration_compatible)
+    migration = migration_asked(migrate, compatible=migration_compatible, without=without_migration)
     asked = Asked.of(image, task_definition, observe, override, on_conflict, requester, migration)
     return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
 

@@ -34,7 +34,13 @@ def migrate(
     cluster: Cluster,
     service: Service,
     *,
-    command: Annotated[str, Parameter(help="The command, quoted as for a shell.")] = "alembic upgrade head",
+    command: Annotated[
+        str | None,
+        Parameter(
+            help="The command, quoted as for a shell; by default the policy's (recovery.migration_command), or "
+            "'alembic upgrade head'."
+        ),
+    ] = None,
     image: Annotated[
         str | None,
         Parameter(
@@ -73,7 +79,7 @@ def migrate(
     from surefoot.client import Surefoot  # noqa: PLC0415  so that no command waits for the imports of another
 
     body = {
-        "command": shlex.split(command),
+        **({} if command is None else {"command": shlex.split(command)}),
         "image": image,
         "container": container,
         "compatible": compatible,
@@ -115,5 +121,12 @@ def _followed(api: "Surefoot", place: Place, operation_id: str, *, as_json: bool
 def ended(operation: Mapping[str, Any]) -> str:
     """Return the last lines of the log and how the migration ended."""
     lines = [f"  {line}" for line in operation.get("log") or ()]
+    schema = _schema(operation.get("schema_before") or {}), _schema(operation.get("schema_after") or {})
+    if any(schema):
+        lines.append(f"  schema: {schema[0] or 'not known'} before, {schema[1] or 'not known'} after")
     what = operation.get("result") or ("still running" if operation.get("overdue") else "failed")
     return "\n".join([*lines, f"{what.replace('_', ' ')}: {operation['sentence']}"])
+
+
+def _schema(report: Mapping[str, Any]) -> str:
+    return ", ".join(report.get("revisions") or ())

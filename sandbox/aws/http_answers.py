@@ -80,12 +80,13 @@ _UNHEALTHY = json_response(503, {"status": "unhealthy"})
 
 def _ready(behaviour: Behaviour) -> Response:
     state = "connected" if behaviour.database else "disconnected"
-    ready, current = behaviour.database and behaviour.migrated, "b2f1" if behaviour.migrated else "a1e0"
+    ready, head = behaviour.database and behaviour.migrated, behaviour.revision
+    current = behaviour.at_revision or (head if behaviour.migrated else "a1e0")
     document = {
         "status": "ready" if ready else "not_ready",
         "database": {"status": state},
         "redis": {"status": "connected"},
-        "migrations": {"current": current, "head": "b2f1", "up_to_date": behaviour.migrated},
+        "migrations": {"current": current, "head": head, "up_to_date": behaviour.migrated and current == head},
     }
     return json_response(200 if ready else 503, document)
 

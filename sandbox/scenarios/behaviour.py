@@ -12,7 +12,7 @@ RUNNING_TAG = "1.0"
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PerCent = Annotated[float, Field(ge=0, le=100)]
-
+Revision = Annotated[str, Field(pattern=r"^[0-9a-z_]{1,40}$")]
 
 Status = Annotated[int, Field(ge=200, le=599)]
 Path = Annotated[str, Field(pattern=r"^/")]
@@ -41,6 +41,8 @@ class Migrating(Frozen):
     """The lines that it writes before it ends."""
     starts: bool = True
     """Whether ECS finds a place for its task."""
+    to: Revision | None = None
+    """The revision to which it brings the database, where it ends with exit code 0. None: it has no effect."""
 
 
 class Behaviour(Frozen):
@@ -85,6 +87,10 @@ class Behaviour(Frozen):
     migration: Migrating = Migrating()
     migrated: bool = True
     """Whether the database has the schema that it wants."""
+    revision: Revision = "b2f1"
+    """The newest revision that it knows; the database is at this one until a migration brings it to another."""
+    at_revision: Revision | None = None
+    """The revision at which the database is, as it tells it. None: its own, or the one before where not migrated."""
     without_database: Later = Later(after=0, latency=0.3, error_rate=0.45)
     """The behaviour while the database itself is away."""
     later: Later | None = None
@@ -95,13 +101,18 @@ class Behaviour(Frozen):
         changes = (self.later, self.without_database)
         return any(change is not None and change.passes_health_check is not None for change in changes)
 
-    def at(self, running_seconds: float, *, database: bool = True) -> "Behaviour":
-        """Return the behaviour after so many seconds of RUNNING. ``database``: whether the database is there."""
+    def at(self, running_seconds: float, *, database: bool = True, schema: str = "") -> "Behaviour":
+        """Return the behaviour after so many seconds of RUNNING.
+
+        ``database``: whether the database is there. ``schema``: the revision to which a migration has brought it.
+        """
         now = self
         if self.later is not None and running_seconds >= self.later.after:
             now = now.changed(self.later)
         if not database and self.database:
             now = now.changed(self.without_database).model_copy(update={"database": False})
+        if schema:
+            now = now.model_copy(update={"at_revision": schema})
         return now
 
     def changed(self, later: Later) -> "Behaviour":

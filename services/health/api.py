@@ -11,6 +11,7 @@ from contracts.access import Role
 from contracts.base import Target
 from contracts.health import LevelScore
 from contracts.prose import Prose
+from contracts.schema_status import migrations_of
 from services._aws.existing import Existing, looked_at
 from services._chassis.access.permit import needs
 from services._chassis.aws import AwsError
@@ -18,7 +19,6 @@ from services._chassis.clock import Clock, moment
 from services._chassis.targets import Targets
 from services.health.domain.checks import Check, Finding, Level, checks, dependency
 from services.health.domain.observed import Answer, Evidence, NotObserved
-from services.health.domain.readiness import migrations
 from services.health.domain.score import Rating, Score, score
 from services.health.ports import Examiner
 
@@ -124,4 +124,4 @@ def _check(check: Check) -> CheckBody:
 
 
 def _migrations(ready: Answer | NotObserved | None) -> dict[str, Any] | None:
-    return migrations(ready.document) if isinstance(ready, Answer) else None
+    return migrations_of(ready.document) if isinstance(ready, Answer) else None

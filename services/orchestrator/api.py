@@ -34,7 +34,7 @@ from services.orchestrator.bodies import (
     VerbDone,
     VerbRoute,
 )
-from services.orchestrator.domain.approval import runs_another, weaker_than
+from services.orchestrator.domain.approval import runs_another, skips_migration, weaker_than
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import Filters
 from services.orchestrator.domain.request_name import RequestName
@@ -79,6 +79,7 @@ class Endpoints:
             overrides=body.overrides,
             config=body.deployment_config,
             migration=body.migration,
+            without_migration=body.without_migration,
             **body.model_dump(include={"on_conflict"}, exclude_unset=True),
         )
         run_id = await self._handlers.run_of(RequestName(target, meta.source, meta.id))
@@ -184,9 +185,9 @@ def _approved(asking: Asking, policy: ServicePolicy, body: DeployBody) -> Deploy
     """
     less = weaker_than(policy, body.deployment_config)
     ends_others = body.on_conflict == "supersede" != policy.requests.on_conflict
-    if "enable_auto_recovery" in less or ends_others or runs_another(body.migration):
+    if "enable_auto_recovery" in less or ends_others or runs_another(policy, body.migration):
         asking.about(policy.target, Role.OPERATOR)
-    elif less or body.overrides:
+    elif less or body.overrides or skips_migration(policy, body):
         asking.about(policy.target, Role.APPROVER)
     return asking.by(body)
 

@@ -50,7 +50,9 @@ class DeployBody(Requested):
     """What becomes of it while another run is active. Left out: as the policy has it (``requests.on_conflict``)."""
     expires_at: Time | None = None
     migration: MigrationAsked | None = Field(default=None, exclude_if=lambda asked: asked is None)
-    """The migration that runs before the change, with the image that is to be deployed."""
+    """The migration that runs before the change, with the image that is to be deployed; left out: the policy's."""
+    without_migration: bool = Field(default=False, exclude_if=lambda without: not without)
+    """True: nothing is migrated before the change, whatever the policy names."""
 
     def change(self) -> Change:
         """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""

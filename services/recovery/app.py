@@ -3,11 +3,14 @@
 from functools import partial
 
 from services._aws.existing import existing
+from services._aws.secrets import Secrets
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services._chassis.operations import Operations
 from services._chassis.service import Job, Platform, Service
 from services._chassis.targets import Targets
+from services._chassis.web import Web
+from services.recovery.adapters.application import AGENT, HttpApplications
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
@@ -56,6 +59,8 @@ from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.look_moves import LookMovesJob, MovesRounds
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
+from services.recovery.jobs.read_log import ReadLog
+from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.jobs.recreate import RecreateJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
@@ -75,16 +80,17 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     # what people ask for, a rollback above all, goes before the reads that are made all the time
     ahead = aws.ahead()
     endpoints = endpoints_of(platform, ahead, snapshots)
-    handlers = Handlers(clock, platform.policies)
+    handlers, web = Handlers(clock, platform.policies), Web(AGENT, platform.transport)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
         name="recovery",
         handlers=handlers.messages,
-        jobs={**looking(platform, snapshots), **changing(settings, platform, ahead.apart())},
+        jobs={**looking(platform, snapshots, web), **changing(settings, platform, ahead.apart(), web)},
         first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK, SCALE, UNSCALE}),
         failures=handlers.failures,
         timers=handlers.timers,
         router=create_router(endpoints, Targets(platform.policies, settings.cluster_name, settings.service_name)),
+        closers=(web.close,),
         by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill", "recreate")),
         background={
             "recovery snapshots": housekeeping.run,
@@ -118,13 +124,15 @@ def trace_of(platform: Platform) -> Trace:
     return Trace(AwsEcs(platform.aws), AwsMovers(platform.aws), platform.store, platform.clock)
 
 
-def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
+def looking(platform: Platform, snapshots: SignedSnapshots, web: Web) -> dict[str, Job]:
     """Return the jobs that change no service."""
     store, clock, aws, policies = platform.store, platform.clock, platform.aws, platform.policies
     inspect = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
     assess = Assess(AwsEcs(aws), snapshots, AwsNeeds(aws), AwsOutlook(aws, clock), store, clock)
     return {
-        CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
+        CAPTURE: CaptureJob(
+            AwsEcs(aws), applications(platform, aws, web), AwsSurroundings(aws), snapshots, clock, policies, store
+        ),
         CHECK_MIGRATION: CheckMigrationJob(AwsEcs(aws), planner(aws), policies, store, clock),
         PURGE: PurgeJob(snapshots),
         LOOK_MOVES: LookMovesJob(trace_of(platform), AwsEcs(aws), snapshots, store, clock, policies),
@@ -135,7 +143,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
     }
 
 
-def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Job]:
+def changing(settings: Settings, platform: Platform, apart: Aws, web: Web) -> dict[str, Job]:
     """Return the jobs that change a service, which never wait for readers.
 
     ``apart``: AWS through threads, connections and retries of their own.
@@ -145,11 +153,12 @@ def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Jo
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     inspect = Inspect(ecs, AwsSurroundings(apart), snapshots, store, clock)
     drills, balancers = DrillExaminer(ecs, images, inspect, clock), AwsBalancers(apart)
-    scalings = ScalingDrill(ecs, balancers, examiner(apart, clock), clock)
+    scalings, tasks = ScalingDrill(ecs, balancers, examiner(apart, clock), clock), AwsOneOffTasks(apart)
+    schema, log = ReadSchema(ecs, applications(platform, apart, web), policies, clock), ReadLog(ecs, tasks, clock)
     return {
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
         CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
-        MIGRATE: MigrateJob(ecs, AwsOneOffTasks(apart), planner(apart), policies, store, clock),
+        MIGRATE: MigrateJob(ecs, tasks, schema, log, planner(apart), policies, store, clock),
         ROLL_BACK: RollbackJob(ecs, balancers, images, snapshots, store, clock, settle_seconds),
         RECREATE: RecreateJob(Recreate(AwsInfrastructure(apart), snapshots, store), ecs, balancers, store, clock),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
@@ -164,6 +173,10 @@ def stored(settings: Settings, platform: Platform, aws: Aws) -> SignedSnapshots:
 
 def examiner(aws: Aws, clock: Clock) -> ScalingExaminer:
     return ScalingExaminer(AwsEcs(aws), AwsAutoscaling(aws), AwsRoom(aws, clock), clock)
+
+
+def applications(platform: Platform, aws: Aws, web: Web) -> HttpApplications:
+    return HttpApplications(aws, web, Secrets(aws, platform.policies))
 
 
 def planner(aws: Aws) -> MigrationPlanner:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.base import Target
+from contracts.policy import Application
 from contracts.rollout_pace import RolloutPace
+from contracts.schema_status import SchemaStatus
 from services.recovery.domain.change import Body
 from services.recovery.domain.fargate_room import Vcpus
 from services.recovery.domain.migration.migration import LogPlace, OneOff
@@ -213,6 +215,17 @@ class OneOffTasks(Protocol):
 
     async def log(self, target: Target, place: LogPlace, arn: str, most: int) -> list[str]:
         """Return the last lines of a task's log, ``most`` at most, the oldest first, as the application wrote them."""
+        ...
+
+
+class Applications(Protocol):
+    """The applications that the services run."""
+
+    async def schema(self, target: Target, service: Body, application: Application) -> SchemaStatus:
+        """Return what the application that serves tells of its database's schema, within seconds.
+
+        No error is raised: what is not known is said by the status itself.
+        """
         ...
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
+from surefoot.deploy import migration_asked
 from surefoot.exit_codes import Exit
 from surefoot.migrate import asked, ended
+from surefoot.output import CannotDo
 
 PLACE, ADA = Place("c", "s"), Requester("ada", "the new column")
 PLAN = {
@@ -74,6 +76,36 @@ def test_a_plan_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     api = Api()
     assert run(api, dry_run=True) == Exit.SUCCEEDED
     assert (api.looks, capsys.readouterr().out) == (0, f"{PLAN['sentence']} Nothing was started.\n")
+
+
+def test_the_schema_before_and_after_is_shown() -> None:
+    operation = {"sentence": "Over.", "result": "succeeded", "log": ["a -> b"]}
+    told = {"schema_before": {"revisions": ["a1e0"]}, "schema_after": {"revisions": ["b2f1", "c3a2"]}}
+    assert ended(operation | told) == "  a -> b\n  schema: a1e0 before, b2f1, c3a2 after\nsucceeded: Over."
+    untold: dict[str, Any] = {"schema_before": {"revisions": []}, "schema_after": None}
+    assert "schema" not in ended(operation | untold)
+
+
+@pytest.mark.parametrize(
+    ("command", "compatible", "without", "expected"),
+    [
+        (None, False, False, {}),
+        (None, False, True, {"without_migration": True}),
+        ("flask db upgrade", True, False, {"migration": {"command": ["flask", "db", "upgrade"], "compatible": True}}),
+    ],
+)
+def test_a_deployment_names_a_migration_or_none_or_leaves_it_to_the_policy(
+    command: str | None, compatible: bool, without: bool, expected: dict[str, Any]
+) -> None:
+    assert migration_asked(command, compatible=compatible, without=without) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "compatible", "without"), [("x", False, True), (None, True, True), (None, True, False)]
+)
+def test_what_contradicts_itself_is_refused(command: str | None, compatible: bool, without: bool) -> None:
+    with pytest.raises(CannotDo):
+        migration_asked(command, compatible=compatible, without=without)
 
 
 def test_an_operation_that_its_service_gave_up_has_failed() -> None:

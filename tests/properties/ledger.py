@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, DeploymentStarted, Outcome
 from contracts.envelope import Headers, from_message
+from contracts.migration import Migrate, MigrationFinished, MigrationStarted
 from contracts.recovery import (
     ApplyChange,
     ChangeApplied,
@@ -43,6 +44,13 @@ class Ledger:
     """The run for which recovery stands ready, by what it has published."""
     stood_down: set[str] = field(default_factory=set)
     """Runs for which recovery has published that it will not act any more."""
+
+    to_migrate: set[str] = field(default_factory=set)
+    """Runs that have asked for their migration."""
+    migrating: dict[str, MigrationStarted] = field(default_factory=dict)
+    """Run → its one migration."""
+    migrated: dict[str, MigrationFinished] = field(default_factory=dict)
+    """Run → how its migration ended."""
 
     held: dict[str, RunHeld] = field(default_factory=dict)
     """Run → what it was held for last."""
@@ -83,16 +91,10 @@ class Ledger:
                 self.needed[event.run_id] = self.wanted
             case DeploymentFinished():
                 self._end(event)
-            case ApplyChange():
-                assert event.run_id not in self.changes, "a second change is sent"
-                persons = self.approvals[event.run_id]
-                assert len(set(persons)) == len(persons) == self.needed[event.run_id][0], f"approved by {persons}"
-                assert not [held for held in self.holds.values() if held.matches(_version(event))], "it is held"
-                self.changes[event.run_id] = id_
-            case ChangeApplied():
-                end = self.ends.get(event.run_id)
-                assert end is None or end.outcome is not Outcome.BLOCKED, "it is changed after it was blocked"
-                self.applied.add(event.run_id)
+            case ApplyChange() | ChangeApplied():
+                self._note_change(id_, event)
+            case Migrate() | MigrationStarted() | MigrationFinished():
+                self._note_migration(event)
             case RollbackStarted() | RollbackFinished() | TargetArmed() | TargetDisarmed():
                 self._note_recovery(event)
             case StepFinished(output=DisarmOutput(answer=answer)):
@@ -122,6 +124,37 @@ class Ledger:
                 self.released |= {*event.released}
                 self.holds = {id_: held for id_, held in self.holds.items() if id_ not in self.released}
 
+    def _note_change(self, id_: str, event: ApplyChange | ChangeApplied) -> None:
+        run = event.run_id
+        if isinstance(event, ChangeApplied):
+            end = self.ends.get(run)
+            assert end is None or end.outcome is not Outcome.BLOCKED, "it is changed after it was blocked"
+            self.applied.add(run)
+            return
+        over = self.migrated.get(run)
+        done = over is not None and over.result == "succeeded"
+        assert done or run not in self.to_migrate, "it is changed before its migration has succeeded"
+        assert run not in self.changes, "a second change is sent"
+        persons = self.approvals[run]
+        assert len(set(persons)) == len(persons) == self.needed[run][0], f"approved by {persons}"
+        assert not [held for held in self.holds.values() if held.matches(_version(event))], "it is held"
+        self.changes[run] = id_
+
+    def _note_migration(self, event: Migrate | MigrationStarted | MigrationFinished) -> None:
+        run = event.run_id
+        assert run is not None
+        match event:
+            case Migrate():
+                assert run not in self.changes, "it is migrated after its change"
+                self.to_migrate.add(run)
+            case MigrationStarted():
+                assert run not in self.migrating, "a second migration starts"
+                assert self.armed == run, "it is migrated although recovery does not stand ready for it"
+                self.migrating[run] = event
+            case _:
+                assert run not in self.migrated, "a migration ends twice"
+                self.migrated[run] = event
+
     def _note_recovery(self, event: RollbackStarted | RollbackFinished | TargetArmed | TargetDisarmed) -> None:
         match event:
             case TargetArmed():
@@ -137,6 +170,8 @@ class Ledger:
             case RollbackStarted():
                 assert event.run_id is not None
                 assert event.run_id not in self.begun, "a second rollback starts"
+                started = self.migrating.get(event.run_id)
+                assert started is None or started.compatible, "it goes back over a migration that is not compatible"
                 assert event.run_id not in self.stood_down, "a rollback starts after disarmed was answered"
                 self.begun[event.run_id] = event
             case RollbackFinished():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     Cause,
@@ -16,9 +17,12 @@ from contracts.deployment import (
     DeployRequested,
     ImageChange,
     Observe,
+    Override,
     run_id_of,
 )
 from contracts.gates import Verdict
+from contracts.migration import SCHEMA_KNOWN, WAY_BACK
+from contracts.migration_asked import MigrationAsked
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ReleaseRequested, ResumeRequested, RunHeld
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
 from services._chassis.clock import moment
@@ -36,6 +40,7 @@ AT_ITS_PACE = DeploymentConfig(validation_timeout_minutes=2, baking_minutes=2)
 TOPICS = [topic.name for topic in (RECOVERY_COMMANDS, CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_EVENTS)]
 ids = st.sampled_from(["a", "b", "c"])
 numbers = st.integers(0, 99)
+migrations = st.sampled_from([None, None, MigrationAsked(compatible=True), MigrationAsked(timeout_minutes=1)])
 trips = st.one_of(st.none(), st.none(), st.integers(0, 3))
 """After how many round trips a step is left; None: it runs to its end."""
 rollback_ends: st.SearchStrategy[Ended] = st.sampled_from(
@@ -62,11 +67,14 @@ class Deployments(RuleBasedStateMachine):
         at_its_pace=st.booleans(),
         rounds=st.integers(0, 18),
         wanted=st.sampled_from([(0, 0), (0, 0), (2, 0), (1, 1)]),
+        migrates=migrations,
     )
-    def first(self, observes: bool, at_its_pace: bool, rounds: int, wanted: tuple[int, int]) -> None:
+    def first(
+        self, observes: bool, at_its_pace: bool, rounds: int, wanted: tuple[int, int], migrates: MigrationAsked | None
+    ) -> None:
         """One deployment is under way, perhaps almost over; perhaps persons have to approve it, and have."""
         self.world.want_approvals(*wanted)
-        self._request("a", observes=observes, config=AT_ITS_PACE if at_its_pace else SHORT)
+        self._request("a", observes=observes, migrates=migrates, config=AT_ITS_PACE if at_its_pace else SHORT)
         self._flow(rounds)
 
     @rule(
@@ -76,19 +84,34 @@ class Deployments(RuleBasedStateMachine):
         recover=st.booleans(),
         at_its_pace=st.booleans(),
         lifetime=st.sampled_from([1.0, 60.0, 86400.0]),
+        migrates=migrations,
     )
-    def request(self, id_: str, observes: bool, way: str, recover: bool, at_its_pace: bool, lifetime: float) -> None:
+    def request(
+        self,
+        id_: str,
+        observes: bool,
+        way: str,
+        recover: bool,
+        at_its_pace: bool,
+        lifetime: float,
+        migrates: MigrationAsked | None,
+    ) -> None:
         """Ask, perhaps under an id that was used before, perhaps for something else."""
         self._request(
             id_,
             observes=observes,
+            migrates=migrates,
             on_conflict=way,
             config=(AT_ITS_PACE if at_its_pace else SHORT).model_copy(update={"enable_auto_recovery": recover}),
             expires_at=moment(self.world.clock.now() + lifetime),
         )
 
-    def _request(self, id_: str, *, observes: bool, **fields: Any) -> None:
+    def _request(self, id_: str, *, observes: bool, migrates: MigrationAsked | None, **fields: Any) -> None:
+        """Ask. Whoever names a migration overrides that there is no way back over one that is not compatible."""
         change = Observe() if observes else ImageChange(reference="shop/web:2")
+        if migrates is not None and not observes:
+            overrides = tuple(Override(gate=gate, reason="known") for gate in (WAY_BACK, SCHEMA_KNOWN))
+            fields |= {"migration": migrates, "overrides": overrides}
         event = DeployRequested(**{"target": TARGET, "change": change, "actor": "ada", "config": SHORT, **fields})
         self.world.publish_outside(event, id_, "ci")
         self.requested.add(run_of(id_))
@@ -286,6 +309,12 @@ class Deployments(RuleBasedStateMachine):
         self.world.account.fails = aws_fails
         self.world.silent = silent
 
+    @rule(code=st.sampled_from([0, 0, 1, None]), loses=st.booleans(), refuses=st.sampled_from([False, False, True]))
+    def migrations_change(self, code: int | None, loses: bool, refuses: bool) -> None:
+        """Set how migrations end from now on, and whether ECS takes them, and says so."""
+        tasks = self.world.tasks
+        tasks.code, tasks.loses, tasks.refuses = code, loses, refuses
+
     @rule(which=numbers, verdict=st.sampled_from(Verdict), cause=st.one_of(st.none(), st.sampled_from(Cause)))
     def answer(self, which: int, verdict: Verdict, cause: Cause | None) -> None:
         """Answer any command that was ever sent; for one that was answered before this is a repetition."""
@@ -352,9 +381,13 @@ class Deployments(RuleBasedStateMachine):
         assert set(ledger.ends) == self.requested, "each run ends, once, and no other does"
         assert ledger.active is None
         assert ledger.over.keys() == ledger.begun.keys(), "each rollback ends"
+        assert ledger.migrated.keys() >= ledger.migrating.keys(), "each migration ends"
+        tokens = {caused_id(started.migration_id, "task") for started in ledger.migrating.values()}
+        assert world.tasks.started.keys() <= tokens, "a run has one task at most, and it was told before"
         begun = {started.rollback_id for started in ledger.outside.values()}
         assert ledger.outside_over.keys() == begun, "each rollback outside runs ends"
         protection = Protection.from_bytes(finished(world.recovery.store.load(key_of(TARGET))))
+        assert protection.migration is None
         assert (protection.arm, protection.rollback) == (None, None), "recovery does not stand ready for ever"
         course = Course.from_bytes(finished(world.orchestrator.store.load(course_key(TARGET))))
         assert (course.active, course.queue) == (None, ())

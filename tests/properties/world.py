@@ -45,11 +45,16 @@ from services.recovery import app as recovery
 from services.recovery.domain.rollback.roll_back import Done
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.check_migration import CheckMigrationJob
 from services.recovery.jobs.consider import ConsiderJob
+from services.recovery.jobs.migrate import MigrateJob
+from services.recovery.jobs.read_log import ReadLog
 from services.recovery.settings import Settings as RecoverySettings
 from tests.kit import FakeClock, FakePolicies
 from tests.properties.answerers import Account, AnyRollback, Reads, answer, progress
 from tests.properties.ledger import Ledger
+from tests.properties.migrating import Planner, Tasks, Untold
+from tests.services.recovery.application import FakeApplication
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
 NOBODY = Aws(None, "recovery")  # type: ignore[arg-type]  # a real call of AWS would fail
@@ -63,6 +68,20 @@ class Clock(FakeClock):
 
     async def sleep(self, _seconds: float) -> None:
         await give_way()
+
+
+@dataclass
+class Passing:
+    """The same time for a job that waits for AWS: while it sleeps, time passes for all."""
+
+    clock: Clock
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await give_way()
+        self.clock.time += seconds
 
 
 @dataclass
@@ -145,6 +164,7 @@ class World:
         self.clock = Clock(START)
         self.redis = MemoryRedis(self.clock.now)
         self.account = Account(began_at=START - 7200, now=self.clock.now)
+        self.tasks = Tasks()
         self.ledger = Ledger()
         self.topics: dict[str, list[Record]] = defaultdict(list)
         """Each key has one partition of a topic, and there is one target: so a topic is one partition here."""
@@ -179,7 +199,7 @@ class World:
         policies = FakePolicies(ServicePolicy(target=TARGET, recovery=RecoverySection(rollback_window=60)))
         service = recovery.create_app(settings, Platform(store, self.clock, NOBODY, policies=policies))
         self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."), self.account)
-        capture = CaptureJob(self.account, self.account, self.account, self.clock, policies, store)  # type: ignore[arg-type]
+        capture = CaptureJob(self.account, FakeApplication(), self.account, self.account, self.clock, policies, store)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,
             "apply-change": ChangeJob(self.account, self.account, policies, store, self.clock),  # type: ignore[arg-type]
@@ -193,8 +213,15 @@ class World:
                 Reads,  # type: ignore[arg-type]
             ),
             "rollback": self.rollback,
+            "check-migration": CheckMigrationJob(self.account, Planner(), policies, store, self.clock),  # type: ignore[arg-type]
+            "migrate": self._migrate(policies, store),
         }
         return Member(replace(service, jobs=jobs), store, settings)
+
+    def _migrate(self, policies: FakePolicies, store: RedisStore) -> MigrateJob:
+        clock = Passing(self.clock)
+        log = ReadLog(self.account, self.tasks, clock)  # type: ignore[arg-type]
+        return MigrateJob(self.account, self.tasks, Untold(), log, Planner(), policies, store, clock)  # type: ignore[arg-type]
 
     # from outbox to bus
 

@@ -9,9 +9,9 @@ import cramjam
 import httpx2
 import pytest
 
+from contracts.schema_status import migrations_of
 from services._chassis.web import Address, Web, body_of
 from services.health.adapters.application import MOST_BYTES, _document
-from services.health.domain.readiness import migrations
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_of_migrations_only_known_fields_are_passed_on_and_no_url() -> None:
         "heads": ["postgresql://admin:hunter2@db/prod"],
         "applied": {"by": "hunter2"},
     }
-    found = migrations({"migrations": reported})
+    found = migrations_of({"migrations": reported})
     assert found is not None
     assert "hunter2" not in json.dumps(found)
     assert set(found) == {"current", "head_revision", "pending", "pending_count", "up_to_date"}

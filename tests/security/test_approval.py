@@ -15,7 +15,7 @@ from contracts.deployment import (
     Override,
 )
 from contracts.migration_asked import MigrationAsked
-from contracts.policy import Requests
+from contracts.policy import Recovery, Requests
 from services.orchestrator.domain.approval import LONGEST_REASON, actor_of, weaker_than, why_not_approved
 from tests.security.orchestrated import Orchestrator
 from tests.services.orchestrator.harness import SERVICE_POLICY, TARGET, asked
@@ -35,6 +35,18 @@ AS_STRICT = DeploymentConfig(
 
 def policy(**requests: Any) -> Any:
     return SERVICE_POLICY.model_copy(update={"requests": Requests(**requests)})
+
+
+def test_the_policys_command_is_no_ones_own_and_to_leave_it_out_is_less_than_the_policy_demands() -> None:
+    named = policy(approvers=("team-a",))
+    migrates = named.model_copy(update={"recovery": Recovery(migration_command=("flask", "db", "upgrade"))})
+    by_policy = asked(migration=MigrationAsked(command=("flask", "db", "upgrade")))
+    without = asked(without_migration=True)
+    assert "a command of its own" in why_not_approved(named, by_policy, "ci")
+    assert why_not_approved(migrates, by_policy, "ci") == ""
+    assert "no migration" in why_not_approved(migrates, without, "ci")
+    assert why_not_approved(named, without, "ci") == "", "where the policy names none there is none to leave out"
+    assert why_not_approved(migrates, without, "ci:team-a") == ""
 
 
 @pytest.mark.parametrize("signed_by", ["", "ci", "ci:team-b", "monitor", "team-a"])

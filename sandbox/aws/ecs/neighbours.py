@@ -18,6 +18,8 @@ class Neighbours:
         """Whether ECS finds none of the secrets and parameters that it looks for."""
         self.database = True
         """Whether the database is there, which containers may look at when their health is checked."""
+        self.schema = ""
+        """The revision to which a migration has brought the database; empty before the first."""
 
     def alarms_firing(self, names: Sequence[str]) -> list[str]:
         """Return those of the CloudWatch alarms ``names`` that are in ALARM."""

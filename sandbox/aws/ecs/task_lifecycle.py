@@ -125,7 +125,7 @@ def _run(task: Task, now: float, near: Neighbours) -> None:
 def _live(task: Task, now: float, near: Neighbours) -> None:
     """Live through a moment of RUNNING: a container ends, or its health is checked."""
     if now >= _end(task):
-        _exit(task, now)
+        _exit(task, now, near)
         return
     if now >= _next_check(task):
         _check(task, now, near)
@@ -208,13 +208,14 @@ def _ends(task: Task, behaviour: Behaviour) -> float:
     return min(ends)
 
 
-def _exit(task: Task, now: float) -> None:
+def _exit(task: Task, now: float, near: Neighbours) -> None:
     name, behaviour = min(task.essential, key=lambda container: _ends(task, container[1]))
     code = behaviour.exit_code
     if task.command and behaviour.crash_after is None:
         asked = behaviour.migration.exit_code
         code = int(not behaviour.database) if asked is None else asked
         task.news += behaviour.migration.log
+        near.schema = (not code and behaviour.migration.to) or near.schema
     task.exit_codes[name] = code
     _stopped(task, 0)
     if code:

@@ -139,7 +139,8 @@ class World:
         """Return the behaviour of the task's image at this moment."""
         if task.behaviour is None:
             return None
-        return task.behaviour.at(task.running_seconds(self.now), database=self.conditions.database)
+        seconds, near = task.running_seconds(self.now), self.ecs.neighbours
+        return task.behaviour.at(seconds, database=self.conditions.database, schema=near.schema)
 
     def _task_view(self, task: Task) -> TaskView:
         behaviour = self._behaves(task)

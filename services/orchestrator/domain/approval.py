@@ -1,6 +1,7 @@
 """Who may ask for less than the policy demands, and as whom a request over Kafka is recorded."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from contracts.access import PROVEN_NAMES
 from contracts.bounds import LONGEST_ACTOR
@@ -24,9 +25,21 @@ def weaker_than(policy: ServicePolicy, asked: DeploymentConfig) -> tuple[str, ..
     return tuple(name for name, is_weaker in weaker.items() if is_weaker and name in asked.model_fields_set)
 
 
-def runs_another(migration: MigrationAsked | None) -> bool:
-    """Return whether another command than the usual one is to run as the service, which is more than to deploy it."""
-    return migration is not None and migration.command != UPGRADE
+def runs_another(policy: ServicePolicy, migration: MigrationAsked | None) -> bool:
+    """Return whether a command of the request's own is to run as the service, which is more than to deploy it."""
+    return migration is not None and migration.command not in {UPGRADE, policy.recovery.migration_command}
+
+
+class MayLeaveOut(Protocol):
+    """A request that may leave out the policy's migration."""
+
+    @property
+    def without_migration(self) -> bool: ...
+
+
+def skips_migration(policy: ServicePolicy, asked: MayLeaveOut) -> bool:
+    """Return whether the migration that the policy names is to be left out."""
+    return asked.without_migration and policy.recovery.migration_command is not None
 
 
 def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: str) -> str:
@@ -38,8 +51,9 @@ def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: s
     if _is_approver(policy, signed_by):
         return ""
     overrides = tuple(f"the override of {quote(override.gate, 100)}" for override in asked.overrides[:5])
-    command = ("a command of its own for the migration",) if runs_another(asked.migration) else ()
-    less = (*overrides, *command, *weaker_than(policy, asked.config))
+    command = ("a command of its own for the migration",) if runs_another(policy, asked.migration) else ()
+    without = ("no migration",) if skips_migration(policy, asked) else ()
+    less = (*overrides, *command, *without, *weaker_than(policy, asked.config))
     if not less:
         return ""
     return (

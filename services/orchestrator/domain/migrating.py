@@ -4,8 +4,10 @@ from contracts.catalogue import entry_of
 from contracts.deployment import Cause, Outcome
 from contracts.gates import Verdict
 from contracts.migration import BEGUN, CheckMigration, Migrate
+from contracts.overrides import OVERRIDABLE
 from contracts.policy_parts import RecoveryPolicy
 from contracts.results import PreflightOutput
+from services.orchestrator.domain.judge import how_to_override
 from services.orchestrator.domain.limits import MINUTE
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Stage, Step
@@ -69,8 +71,13 @@ def why_not_changed(step: Step) -> tuple[Cause, str]:
         return Cause.TIMEOUT, f"The service was not changed. {untold}: it may go on, and the schema may have changed."
     if step.passed:
         return Cause.TIMEOUT, "The service was not changed: its migration has left no time for that."
-    before = "Nothing was changed" if untouched(step) else "The service was not changed. Its migration did not succeed"
-    return step.answer.cause or Cause.ERROR, f"{before}: {step.answer.summary}"
+    cause, summary = step.answer.cause or Cause.ERROR, step.answer.summary
+    if untouched(step):
+        return cause, f"Nothing was changed: {summary}"
+    gates = step.answer.gates
+    if any(gate.name in OVERRIDABLE for gate in gates):
+        return cause, f"The service was not changed, though its migration has run: {summary}{how_to_override(gates)}"
+    return cause, f"The service was not changed. Its migration did not succeed: {summary}"
 
 
 def remark_on(run: Run, outcome: Outcome) -> str:

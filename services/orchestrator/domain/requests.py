@@ -40,6 +40,7 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float, *, by_ci: b
         overrides=kept_of(event.overrides),
         config=event.config,
         migration=event.migration,
+        without_migration=event.without_migration,
         on_conflict=event.on_conflict if "on_conflict" in event.model_fields_set else None,
         by_ci=by_ci,
         asked_at=asked_at,
@@ -140,6 +141,8 @@ def _objection(course: Course, request: Request, policy: Policy, now: float) -> 
 def _misuse(request: Request, policy: Policy) -> tuple[Cause, str] | None:
     if (forbidden := _forbidden(policy)) is not None:
         return forbidden
+    if request.migration is not None and request.without_migration:
+        return Cause.USAGE, "Name a migration, or none; not both."
     if request.migration is not None and not isinstance(request.change, ImageChange | TaskDefinitionChange):
         return Cause.USAGE, "A migration belongs to a change of the image or of the task definition."
     if (why_not := why_not_override(override.gate for override in request.overrides)) is not None:

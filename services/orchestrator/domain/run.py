@@ -120,11 +120,21 @@ class Run(Frozen):
 
     @property
     def migration(self) -> MigrationAsked | None:
-        """The migration before the change, with the policy's word on what it leaves; None where there is none."""
-        asked = self.request.migration
-        if asked is None or isinstance(self.request.change, Observe | CheckUp):
+        """The migration before the change, the request's or the policy's; None where there is none."""
+        request, recovery = self.request, self.recovery
+        if request.without_migration or isinstance(request.change, Observe | CheckUp):
             return None
-        return asked.model_copy(update={"compatible": asked.compatible or self.recovery.migrations_compatible})
+        asked = request.migration
+        if asked is None:
+            if recovery.migration_command is None:
+                return None
+            asked = MigrationAsked(command=recovery.migration_command)
+        return asked.model_copy(
+            update={
+                "container": asked.container or recovery.migration_container,
+                "compatible": asked.compatible or recovery.migrations_compatible,
+            }
+        )
 
     @property
     def leaves_no_way_back(self) -> bool:

@@ -57,7 +57,9 @@ class Request(Frozen):
     supersedes: str = ""
     """The active run whose place it takes: where that is rolled back in vain, it does not begin. Empty: none."""
     migration: MigrationAsked | None = None
-    """The migration before the change; None: there is none."""
+    """The migration before the change; None: the policy's, if it names any."""
+    without_migration: bool = False
+    """Whether nothing is migrated before the change, whatever the policy names."""
     by_ci: bool = True
     """Whether it came from a caller with CI's role; False: from one who may let gates pass."""
     past_checks: bool = False

@@ -10,6 +10,7 @@ from contracts.access import Role
 from contracts.base import Target
 from contracts.bounds import MOST_OVERRIDES
 from contracts.deployment import Override
+from contracts.migration import SCHEMA_KNOWN
 from contracts.migration_asked import UPGRADE, MigrationCommand
 from contracts.prose import Plain, Prose
 from contracts.recovery import ManualTrigger
@@ -47,13 +48,16 @@ def _reference(text: str) -> str:
 
 
 class MigrateRequest(Requested):
-    """What is to run: by default the command of the requirements (docs/requirements.md) in the image that is live."""
+    """What is to run: by default the policy's command, or that of the requirements (docs/requirements.md), in the image
+    that is live.
+    """
 
     command: MigrationCommand = UPGRADE
+    """Left out: the policy's (``recovery.migration_command``), where it names one."""
     image: Annotated[Plain, StringConstraints(min_length=1, max_length=1024), AfterValidator(_reference)] | None = None
     """``[CONTAINER=]REFERENCE``; a tag is looked up, and its digest runs."""
     container: Annotated[Plain, StringConstraints(max_length=255)] = ""
-    """The container that migrates; empty: the one whose image is named, that serves, or the only one."""
+    """The container that migrates; empty: the policy's, the one whose image is named, that serves, or the only one."""
     compatible: bool = False
     """Whether the version that is live works, and starts, with the schema that it leaves, so that one can go back."""
     timeout_minutes: Annotated[float, Field(ge=1, le=1440)] | None = None
@@ -100,6 +104,8 @@ class MigrationEndpoints:
         protection = await self.asked.protection(target)
         if why := why_not_migrate(protection, self.operations.now):
             raise _refused(why)
+        if (left := protection.schema_left) and SCHEMA_KNOWN not in {override.gate for override in body.overrides}:
+            raise _refused(left, SCHEMA_KNOWN)
         prepared = await self._prepared(target, asked)
         plan = prepared.plan
         if body.dry_run:
@@ -116,11 +122,12 @@ class MigrationEndpoints:
     def _asked(self, target: Target, body: MigrateRequest, key: str | None) -> Migration:
         recovery = self.policies.of(target).recovery
         container, equals, reference = (body.image or "").rpartition("=")
-        named = container if equals else body.container
+        named = container if equals else body.container or recovery.migration_container
+        by_policy = recovery.migration_command if "command" not in body.model_fields_set else None
         return Migration(
             migration_id=f"migration:{request_id(target, 'migration', key)}",
             trigger=ManualTrigger(actor=body.actor, reason=body.reason),
-            command=body.command,
+            command=by_policy or body.command,
             container=named,
             images={named: reference} if body.image else None,
             minutes=body.timeout_minutes or recovery.migration_minutes,

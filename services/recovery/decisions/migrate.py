@@ -7,6 +7,7 @@ from typing import Any
 from contracts.base import Target, caused_id
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.prose import prose
+from contracts.schema_status import SchemaStatus
 from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.drill import goes_first
 from services.recovery.decisions.migrate_answer import answer_to_run, overdue_answer
@@ -57,13 +58,16 @@ def begin_migration(protection: Protection, target: Target, migration: Migration
     return goes_first(protection, target, f"{migration.migration_id} goes first", migration.asked_at, begin)
 
 
-def note_plan(work: MigrateWork, plan: MigrationPlan) -> Transition:
-    """Remember what is to run, and publish that, before a task is asked for."""
+def note_plan(work: MigrateWork, plan: MigrationPlan, schema: SchemaStatus | None = None) -> Transition:
+    """Remember what is to run, and publish that, before a task is asked for.
+
+    ``schema``: what the application tells of its schema; None where it was not asked.
+    """
 
     def decide(protection: Protection, migration: Migration) -> Decision:
         if migration.plan is not None:
             return Decision()
-        noted = migration.model_copy(update={"plan": plan})
+        noted = migration.model_copy(update={"plan": plan, "schema_before": schema})
         event = MigrationStarted(
             target=work.target,
             migration_id=work.migration_id,
@@ -76,6 +80,7 @@ def note_plan(work: MigrateWork, plan: MigrationPlan) -> Transition:
             minutes=migration.minutes,
             compatible=migration.compatible,
             trigger=migration.trigger,
+            schema_before=noted.schema_before,
         )
         return Decision(
             protection.replace(migration=noted).to_bytes(),
@@ -135,6 +140,9 @@ def end_migration(
             sentence=prose(ended.sentence),
             exit_code=ended.exit_code,
             image="" if ended.result == "did_not_start" else image,
+            schema_before=migration.schema_before,
+            schema_after=ended.schema,
+            against=ended.against,
         )
         answer = answer_to_run(work.target, migration, ended) if answers else ()
         return Decision(
@@ -169,10 +177,13 @@ def over(protection: Protection, migration: Migration, ended: Ended, now: dateti
         image=migration.plan.task.image if migration.plan else "",
         exit_code=ended.exit_code,
         compatible=migration.compatible,
+        schema_before=migration.schema_before,
+        schema_after=ended.schema,
+        against=ended.against,
     )
     known = (*protection.past_migrations, past)[-MOST_PAST_MIGRATIONS:]
     changed = protection.schema_changed
-    if ended.result != "did_not_start" and not migration.compatible:
+    if ended.result != "did_not_start" and (ended.against or not migration.compatible):
         changed = SchemaChanged(migration_id=migration.migration_id, asked_at=migration.asked_at)
     return protection.replace(migration=None, past_migrations=known, schema_changed=changed)
 
@@ -181,7 +192,10 @@ def ended_operation(
     work: MigrateWork, migration: Migration, ended: Ended, now: datetime, lines: tuple[str, ...]
 ) -> MigrationOperation:
     operation = MigrationOperation.of(work.target, migration)
-    own = {"result": ended.result, "exit_code": ended.exit_code, "log": lines, "phase": "over", "overdue": False}
+    own = {
+        "result": ended.result, "exit_code": ended.exit_code, "log": lines, "phase": "over", "overdue": False,
+        "schema_after": ended.schema,
+    }  # fmt: skip
     end = operation.finished if ended.result == "succeeded" else operation.failed
     return end(ended.sentence, now, **own)
 

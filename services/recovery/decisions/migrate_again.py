@@ -27,7 +27,8 @@ def started_again(protection: Protection, event: MigrationStarted, began_at: dat
     if known is not None:
         if known.migration_id != event.migration_id or known.called_at is not None:
             return Decision()
-        called = known.model_copy(update={"called_at": began_at, "maybe_started": True})
+        report = {"called_at": began_at, "maybe_started": True, "schema_before": event.schema_before}
+        called = known.model_copy(update=report)
         return Decision(protection.replace(migration=called).to_bytes())
     work = MigrateWork(target=event.target, migration_id=event.migration_id)
     migration = _known_by(event, began_at)
@@ -53,6 +54,7 @@ def _known_by(event: MigrationStarted, began_at: datetime) -> Migration:
         called_at=began_at,
         maybe_started=True,
         restored=True,
+        schema_before=event.schema_before,
     )
 
 
@@ -70,7 +72,7 @@ def finished_again(protection: Protection, event: MigrationFinished, ended_at: d
     if migration is None or migration.migration_id != event.migration_id:
         return Decision()
     work = MigrateWork(target=event.target, migration_id=event.migration_id)
-    ended = Ended(event.result, event.sentence, event.exit_code)
+    ended = Ended(event.result, event.sentence, event.exit_code, event.schema_after, event.against)
     return Decision(
         over(protection, migration, ended, ended_at).to_bytes(),
         cancel_timers=(_follow_id(event.migration_id),),

@@ -14,6 +14,8 @@ from services.recovery.domain.migration.migration_end import Ended
 def answer_of(asked: Command, ended: Ended) -> Emit:
     """Return the answer for a migration that is over."""
     summary = prose(ended.sentence)
+    if ended.against:
+        return asked.failed(summary, Cause.GATE, Gate.true(ended.against, holds=False, detail=summary))
     match ended.result:
         case "succeeded":
             return asked.passed(summary, Gate.true(DONE, holds=True, detail=summary))

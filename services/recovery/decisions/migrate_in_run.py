@@ -68,4 +68,4 @@ def _refused(asked: Command, why: str) -> Emit:
 
 
 def _again(asked: Command, past: PastMigration) -> Emit:
-    return answer_of(asked, Ended(past.result, past.sentence, past.exit_code))
+    return answer_of(asked, Ended(past.result, past.sentence, past.exit_code, past.schema_after, past.against))

@@ -198,6 +198,26 @@ class Protection(SnapshotIndex):
         changed = self.schema_changed
         return changed.clause if changed is not None and taken_at <= changed.asked_at else ""
 
+    @property
+    def schema_left(self) -> str:
+        """Return why it is not known what the last migration has left of the schema, as a clause; empty where it is."""
+        ran = (past for past in reversed(self.past_migrations) if past.result != "did_not_start")
+        last = next(ran, None)
+        if last is None or last.result == "succeeded":
+            return ""
+        return (
+            f"what the migration of {last.asked_at:%Y-%m-%d %H:%M} UTC has left of the schema only a person can say "
+            f"({last.sentence.rstrip('.')}); look whether some of it is done, and whether it still holds a lock"
+        )
+
+    @property
+    def schema_once(self) -> frozenset[str]:
+        """Return the revisions that the database is known to have been at."""
+        both = (status for past in self.past_migrations for status in (past.schema_before, past.schema_after))
+        reports = filter(None, both)
+        by_snapshots = (revision for entry in self.snapshots for revision in entry.schema_revisions)
+        return frozenset((*(revision for status in reports for revision in status.revisions), *by_snapshots))
+
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:
         """Return the arm of this run while it holds: it has not expired, and no rollback has used it up."""
         arm = self.arm

@@ -27,12 +27,13 @@ from services.recovery.domain.snapshots.retention import keep, needed
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import CaptureWork, PurgeWork, RecoveryOperation
-from services.recovery.ports import Ecs, Snapshots, Surroundings
+from services.recovery.ports import Applications, Ecs, Snapshots, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureJob:
     ecs: Ecs
+    applications: Applications
     surroundings: Surroundings
     snapshots: Snapshots
     clock: Clock
@@ -119,6 +120,8 @@ class CaptureJob:
             raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
         around, unknown = await self.surroundings.around(work.target, service)
         watched, unwatched = await self.surroundings.watched(work.target, service, definition)
+        application = self.policies.of(work.target).application
+        database = await self.applications.schema(work.target, service, application)
         return Snapshot(
             snapshot_id=work.snapshot_id,
             target=work.target,
@@ -130,6 +133,7 @@ class CaptureJob:
             digests=digests,
             surroundings=around | watched,
             revision=revision,
+            database=database,
             unknown=(*unknown, *unwatched, *unread),
             actor=work.actor,
             reason=work.reason,
@@ -187,6 +191,7 @@ def _entry(stored: ProvenSnapshot) -> SnapshotEntry:
         proven=snapshot.purpose == "after-change",
         sha256=stored.sha256,
         signed_with=stored.signed_with,
+        schema_revisions=snapshot.database.revisions if snapshot.database else (),
     )
 
 

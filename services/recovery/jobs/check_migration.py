@@ -6,6 +6,7 @@ from contracts.base import Target
 from contracts.deployment import Cause, Change, ImageChange, Override, TaskDefinitionChange
 from contracts.gates import Gate, Verdict
 from contracts.migration import ENCRYPTION, POSSIBLE, CheckMigration
+from contracts.policy import Recovery
 from contracts.recovery import CommandTrigger
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
@@ -15,7 +16,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.domain.migration.migration import Migration
-from services.recovery.domain.migration.migration_gates import gates_of
+from services.recovery.domain.migration.migration_gates import Declared, gates_of
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.ports import Ecs
 from services.recovery.prepare import MigrationPlanner
@@ -52,7 +53,9 @@ class CheckMigrationJob:
         prepared = await self.planner.plan(target, self._asked(command), self.policies.of(target))
         service = await self.ecs.service(target) or {}
         live = await self._live(target, service)
-        return gates_of(prepared, service, live, compatible=command.migration.compatible)
+        recovery = command.policy.recovery if command.policy else Recovery()
+        declared = Declared(command.migration.compatible, recovery.migrates_at_start, protection.schema_left)
+        return gates_of(prepared, service, live, declared)
 
     async def _live(self, target: Target, service: dict[str, object]) -> dict[str, object]:
         name = service.get("taskDefinition")

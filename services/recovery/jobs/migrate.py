@@ -1,6 +1,6 @@
 """Runs a migration's task, once: plan, remember, start, follow to its end, and read its log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import inf
 
@@ -14,20 +14,20 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.migrate import end_migration, note, note_plan, over_time
 from services.recovery.domain.change import content_hash
-from services.recovery.domain.migration.log_secrets import secrets_in
+from services.recovery.domain.migration.effect import believed, remark
 from services.recovery.domain.migration.migration import MigrateWork, Migration, MigrationPlan, OneOff
 from services.recovery.domain.migration.migration_end import (
-    MOST_LINES,
     Ended,
     Task,
     did_not_start,
     explained,
     judge,
     not_known,
-    shown,
 )
 from services.recovery.domain.migration.migration_plan import NotPrepared, Prepared
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.jobs.read_log import ReadLog
+from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.ports import Ecs, NotPlaced, OneOffTasks
 from services.recovery.prepare import MigrationPlanner
 
@@ -44,14 +44,14 @@ FOLLOWED = timedelta(hours=24)
 """For so long a task is followed; then what becomes of it is for people."""
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"})
 """Codes with which AWS has done nothing."""
-QUIET_SECONDS = 10.0
-"""Product seconds after its end until the last lines of a log are there."""
 
 
 @dataclass(frozen=True, slots=True)
 class MigrateJob:
     ecs: Ecs
     tasks: OneOffTasks
+    schema: ReadSchema
+    log: ReadLog
     planner: MigrationPlanner
     policies: Policies
     store: Store
@@ -139,7 +139,9 @@ class _Execution:
             return self._ended(did_not_start(prepared.because))
         arn = await self._registered(prepared)
         task = prepared.plan.task.model_copy(update={"task_definition": arn})
-        await self._apply(note_plan(self.work, prepared.plan.model_copy(update={"task": task})))
+        asked_before = migration.called_at is not None
+        schema = migration.schema_before if asked_before else await self.job.schema.now(self.work.target)
+        await self._apply(note_plan(self.work, prepared.plan.model_copy(update={"task": task}), schema))
         return None
 
     async def _registered(self, prepared: Prepared) -> str:
@@ -192,34 +194,42 @@ class _Execution:
                 return
             await self._apply(note(self.work, stopped_at_limit=True))
             await self.running.check()
-            await self.job.tasks.stop(self.work.target, migration.task_arn, f"Surefoot: {took[0].lower()}{took[1:]}")
-        elif not migration.answered:
+            try:
+                await self.job.tasks.stop(
+                    self.work.target, migration.task_arn, f"Surefoot: {took[0].lower()}{took[1:]}"
+                )
+            except AwsError as failed:
+                late = self._called(migration) + migration.minutes * 60 + REFUSED_SECONDS
+                if not failed.temporary or self.job.clock.now() >= late:
+                    await self._goes_on(migration, f"{took}, and cannot be stopped: {str(failed).rstrip('.')}")
+        else:
+            await self._goes_on(migration, took)
+
+    async def _goes_on(self, migration: Migration, why: str) -> None:
+        if not migration.answered:
             how = "It goes on, and is followed: wait for its end, or stop its task in ECS"
-            await self._apply(over_time(self.work, f"{took}. {how} ({migration.task_arn.rpartition('/')[2]})."))
+            await self._apply(over_time(self.work, f"{why}. {how} ({migration.task_arn.rpartition('/')[2]})."))
 
     async def _end(self, migration: Migration, plan: MigrationPlan, task: Task) -> Transition:
         ended = judge(task, plan.task, stopped_by_us=migration.stopped_at_limit)
         if ended.result == "did_not_start":
             return self._ended(ended)
-        await self.job.clock.sleep(QUIET_SECONDS)
-        lines, unread = await self._log(plan, task)
-        sentence = " ".join(
-            filter(None, (ended.sentence, explained(lines) if ended.result != "succeeded" else "", unread))
-        )
-        return self._ended(Ended(ended.result, sentence, ended.exit_code), lines)
+        lines, unread = await self.job.log.end_of(self.work.target, plan, task)
+        if ended.result == "succeeded":
+            ended = await self._proven(migration, ended, lines)
+        else:
+            schema = await self.job.schema.now(self.work.target)
+            report = remark(migration.schema_before, schema)
+            meaning = " ".join(filter(None, (ended.sentence, explained(lines), report)))
+            ended = replace(ended, sentence=meaning, schema=schema)
+        return self._ended(replace(ended, sentence=" ".join(filter(None, (ended.sentence, unread)))), lines)
 
-    async def _log(self, plan: MigrationPlan, task: Task) -> tuple[tuple[str, ...], str]:
-        """Return the last lines as they may be shown, and why there are none."""
-        if plan.log is None:
-            return (), "Its log is not in CloudWatch Logs."
-        try:
-            definition = await self.job.ecs.task_definition(self.work.target, plan.task.task_definition)
-            if definition is None:
-                return (), "Its log is not shown, since what in it may be secret is not known."
-            lines = await self.job.tasks.log(self.work.target, plan.log, task.arn, MOST_LINES)
-        except AwsError as failed:
-            return (), f"Its log was not read: {str(failed).rstrip('.')}."
-        return shown(lines, secrets_in(definition)), ""
+    async def _proven(self, migration: Migration, ended: Ended, lines: tuple[str, ...]) -> Ended:
+        """Return the end by what the application tells of it: exit code 0 alone is not believed."""
+        protection = await self.job.store.read(key_of(self.work.target), Protection)
+        schema, proof = await self.job.schema.proof(self.work.target, migration, lines, protection)
+        overridden = {override.gate for override in migration.overrides}
+        return believed(replace(ended, schema=schema), proof, overridden)
 
     def _missing(self) -> Transition | None:
         """ECS may not know at once what it has just started."""
@@ -230,7 +240,7 @@ class _Execution:
         return self._ended(not_known("ECS does not list its task any more"))
 
     def _ended(self, ended: Ended, lines: tuple[str, ...] = ()) -> Transition:
-        clean = Ended(ended.result, prose(ended.sentence), ended.exit_code)
+        clean = replace(ended, sentence=prose(ended.sentence))
         return end_migration(self.work, clean, moment(self.job.clock.now()), lines)
 
     def _called(self, migration: Migration) -> float:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from contracts.policy import Health
+from contracts.schema_status import migrations_of
 from services.health.domain.checks import Check, Finding, checks
 from services.health.domain.observed import Answer, Evidence, Measurements, NotObserved
-from services.health.domain.readiness import migrations, reported
+from services.health.domain.readiness import reported
 from services.health.domain.score import score
 from tests.services.health.harness import deployment, evidence, service, targets
 
@@ -129,9 +130,9 @@ def test_a_readiness_of_503_is_read_as_well() -> None:
 
 
 def test_migrations_are_passed_on_and_nothing_else_is_taken_for_them() -> None:
-    assert migrations({"migrations": {"head": "b2"}}) == {"head": "b2"}
-    assert migrations({"migrations": "b2"}) is None
-    assert migrations([1]) is None
+    assert migrations_of({"migrations": {"head": "b2"}}) == {"head": "b2"}
+    assert migrations_of({"migrations": "b2"}) is None
+    assert migrations_of([1]) is None
     assert reported([1], "database") is None
 
 

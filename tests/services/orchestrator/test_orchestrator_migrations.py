@@ -6,7 +6,7 @@ import pytest
 
 from contracts.deployment import Cause, Observe, Outcome, Override, Phase
 from contracts.gates import Gate, Verdict
-from contracts.migration import BEGUN, DONE, CheckMigration, Migrate
+from contracts.migration import BEGUN, DONE, EFFECT, KEPT_READY, CheckMigration, Migrate
 from contracts.migration_asked import MigrationAsked
 from contracts.policy import Recovery
 from contracts.recovery import Arm
@@ -167,6 +167,66 @@ def test_whoever_aborts_after_it_hears_that_it_stays_and_nothing_goes_back_over_
     assert end.outcome is Outcome.ABORTED
     assert "the new version was left live" in end.reason
     assert "roll-back" not in world.names()
+
+
+@pytest.mark.parametrize("gate", [EFFECT, KEPT_READY])
+def test_what_the_application_tells_against_it_names_the_override_that_lets_it_pass(gate: str) -> None:
+    world = World()
+    armed(world)
+    summary = "It ended with exit code 0. Something speaks against it."
+    failed = Gate.true(gate, holds=False, detail=summary)
+    world.answer("migrate", Verdict.FAIL, cause=Cause.GATE, gates=[failed], summary=summary)
+    end = ended(world)
+    assert (end.outcome, end.cause) == (Outcome.BLOCKED, Cause.GATE)
+    assert end.reason.startswith("The service was not changed, though its migration has run: ")
+    assert f"--override {gate}=REASON" in end.reason
+
+
+def by_policy(**recovery: Any) -> World:
+    section = Recovery(migration_command=("flask", "db", "upgrade"), migration_container="backend", **recovery)
+    return World(POLICY.model_copy(update={"service": SERVICE_POLICY.model_copy(update={"recovery": section})}))
+
+
+def test_the_policys_migration_runs_in_every_run_of_a_change() -> None:
+    world = by_policy(migrations_compatible=True)
+    world.request(event=asked())
+    check = world.last("check-migration").event
+    assert isinstance(check, CheckMigration)
+    world.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    world.answer("arm")
+    command = world.last("migrate").event
+    assert isinstance(command, Migrate)
+    expected = MigrationAsked(command=("flask", "db", "upgrade"), container="backend", compatible=True)
+    assert command.migration == check.migration == expected
+    world.answer("migrate")
+    assert world.to_the_end().outcome is Outcome.SUCCEEDED
+
+
+def test_a_request_may_name_its_own_or_none() -> None:
+    world = by_policy()
+    armed(world, MIGRATION)
+    command = world.last("migrate").event
+    assert isinstance(command, Migrate)
+    assert command.migration == MIGRATION.model_copy(update={"container": "backend"})
+    other = by_policy()
+    other.request(event=asked(without_migration=True))
+    assert "check-migration" not in other.names()
+    other.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    other.answer("arm")
+    assert ("migrate" in other.names(), "apply-change" in other.names()) == (False, True)
+
+
+def test_who_changes_nothing_migrates_nothing_whatever_the_policy_names() -> None:
+    world = by_policy()
+    world.request(event=asked(Observe()))
+    assert "check-migration" not in world.names()
+
+
+def test_a_migration_and_none_is_no_request() -> None:
+    world = World()
+    world.request(event=asked(migration=MIGRATION, without_migration=True))
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.USAGE)
+    assert "Name a migration, or none; not both" in world.end.reason
 
 
 def test_a_migration_belongs_to_a_change() -> None:

@@ -54,6 +54,8 @@ from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.look_moves import LookMovesJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
+from services.recovery.jobs.read_log import ReadLog
+from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import TendJob
@@ -64,6 +66,7 @@ from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
 from services.recovery.trace import Trace
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
+from tests.services.recovery.application import FakeApplication
 from tests.services.recovery.infrastructure import FakeInfrastructure
 from tests.services.recovery.movers import FakeMovers
 
@@ -498,6 +501,11 @@ class OneOffs:
             **(self.end if over else {}),
         )  # fmt: skip
 
+    @property
+    def over(self) -> bool:
+        """Whether a task has ended."""
+        return any(self.clock.now() >= began + self.seconds for _, _, began in self.started.values())
+
     async def stop(self, target: Target, arn: str, reason: str) -> None:
         self.ecs.note_change("stop", reason)
         self.stopped.append(arn.removeprefix("arn:task/"))
@@ -601,9 +609,14 @@ class Recovery:
         self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
         self.one_off = OneOffs(self.clock, self.ecs)
         self.planner = MigrationPlanner(self.ecs, self.registry)
+        self.application = FakeApplication(lambda: self.one_off.over)
+        self.read_schema = ReadSchema(self.ecs, self.application, self.policies, self.clock)
+        self.read_log = ReadLog(self.ecs, self.one_off, self.clock)
         self.drill_examiner = DrillExaminer(self.ecs, self.registry, self.inspect, self.clock)
         self.jobs: dict[str, Callable[[Any], Any]] = {
-            "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies, self.store),
+            "capture-snapshot": CaptureJob(
+                self.ecs, self.application, Nothing(), self.snapshots, self.clock, self.policies, self.store
+            ),
             "purge-snapshots": PurgeJob(self.snapshots),
             "tend-snapshots": TendJob(self.snapshots, self.store, self.clock, self.policies),
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
@@ -614,7 +627,16 @@ class Recovery:
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
             "check-migration": CheckMigrationJob(self.ecs, self.planner, self.policies, self.store, self.clock),
-            "migrate": MigrateJob(self.ecs, self.one_off, self.planner, self.policies, self.store, self.clock),
+            "migrate": MigrateJob(
+                self.ecs,
+                self.one_off,
+                self.read_schema,
+                self.read_log,
+                self.planner,
+                self.policies,
+                self.store,
+                self.clock,
+            ),
             "drill": DrillJob(
                 self.ecs,
                 self.ecs,

@@ -250,6 +250,33 @@ async def test_an_unencrypted_url_is_found_before_the_task_starts_and_can_be_ove
     assert "asks for no encrypted connection" in operation["warnings"][0]
 
 
+async def test_after_a_failed_one_a_person_says_that_they_have_looked(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    recovery.one_off.code = 1
+    await migrated(recovery, web)
+    refused = await web.post(f"/migrate/{HERE}", json={})
+    assert refused.status_code == 409
+    assert "only a person can say (It ended with exit code 1" in refused.json()["detail"]
+    assert "The override schema_known=REASON lets it pass" in refused.json()["detail"]
+    recovery.one_off.code = 0
+    operation = await migrated(recovery, web, overrides=[{"gate": "schema_known", "reason": "nothing was done"}])
+    assert (operation["result"], recovery.protection.schema_left) == ("succeeded", "")
+
+
+async def test_the_policys_command_and_container_run_where_the_request_names_none(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    governs(recovery, migration_command=("flask", "db", "upgrade"), migration_container="backend")
+    await migrated(recovery, web)
+    await migrated(recovery, web, command=["alembic", "upgrade", "head"])
+    commands = [command for _, command, _ in recovery.one_off.started.values()]
+    assert commands == [("flask", "db", "upgrade"), ("alembic", "upgrade", "head")]
+    governs(recovery, migration_container="sidecar")
+    refused = await web.post(f"/migrate/{HERE}", json={})
+    assert "The task has no container sidecar" in refused.json()["detail"]
+
+
 async def test_a_dry_run_says_what_would_run_and_starts_nothing(recovery: Recovery, web: httpx2.AsyncClient) -> None:
     shown = (await web.post(f"/migrate/{HERE}", json={"dry_run": True})).json()
     assert shown["sentence"] == f"Runs alembic upgrade head in the container backend with {GOOD}, once."

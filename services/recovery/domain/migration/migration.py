@@ -9,6 +9,7 @@ from contracts.migration import MigrationResult
 from contracts.operations import Operation
 from contracts.prose import Image, Plain, Prose
 from contracts.recovery import ManualTrigger, Trigger
+from contracts.schema_status import SchemaStatus
 from contracts.state import State
 from contracts.topics import Party
 from services.recovery.domain.migration.log_secrets import words_shown
@@ -75,6 +76,8 @@ class Migration(Contract):
     """Whether the version before works with the schema that it leaves: then one can go back over it."""
     plan: MigrationPlan | None = None
     """None until recovery has looked at the service: then no task was asked for yet."""
+    schema_before: SchemaStatus | None = None
+    """What the application told of its schema when it was planned."""
     called_at: datetime | None = None
     """When RunTask was about to be called first, written before: its answer may be lost."""
     maybe_started: bool = False
@@ -112,6 +115,10 @@ class PastMigration(Contract):
     image: Image = ""
     exit_code: int | None = None
     compatible: bool = False
+    schema_before: SchemaStatus | None = None
+    schema_after: SchemaStatus | None = None
+    against: Plain = ""
+    """The gate that speaks against it although it ended with exit code 0; empty where none does."""
 
 
 class SchemaChanged(Contract):
@@ -153,6 +160,8 @@ class MigrationOperation(Operation):
     log: tuple[Prose, ...] = ()
     """The last lines of its log, the oldest first."""
     warnings: tuple[Prose, ...] = ()
+    schema_before: SchemaStatus | None = None
+    schema_after: SchemaStatus | None = None
 
     @classmethod
     def of(cls, target: Target, migration: Migration) -> "MigrationOperation":
@@ -172,4 +181,5 @@ class MigrationOperation(Operation):
             overdue=migration.answered,
             task_arn=migration.task_arn,
             warnings=plan.warnings if plan else (),
+            schema_before=migration.schema_before,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.migration import MigrationResult
 from contracts.prose import quote
+from contracts.schema_status import SchemaStatus
 from services.recovery.domain.migration.migration import OneOff
 
 MOST_LINES = 50
@@ -82,6 +83,10 @@ class Ended:
     result: MigrationResult
     sentence: str
     exit_code: int | None = None
+    schema: SchemaStatus | None = None
+    """What the application told of its schema afterwards; None where it was not asked."""
+    against: str = ""
+    """The gate that speaks against it although it ended with exit code 0; empty where none does."""
 
 
 def judge(task: Task, asked: OneOff, *, stopped_by_us: bool = False) -> Ended:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from contracts.change_scope import why_not_permitted
 from contracts.image_reference import Reference
+from contracts.migration import EFFECT, ENCRYPTION, KEPT_READY, SCHEMA_KNOWN
 from contracts.policy import ChangeScope
 from contracts.redact import redact
 from services.recovery.domain.change import Body, pinned
@@ -20,8 +21,12 @@ from services.recovery.domain.migration.migration_task import (
 )
 from services.recovery.domain.scope import version_of
 
-ENCRYPTION = "database_encryption"
-OVERRIDABLE = {ENCRYPTION: "whether the connection to the database is encrypted"}
+OVERRIDABLE = {
+    ENCRYPTION: "whether the connection to the database is encrypted",
+    SCHEMA_KNOWN: "what the migrations before have left of the schema",
+    EFFECT: "whether the application tells that it has had an effect",
+    KEPT_READY: "whether the version that is live stays ready",
+}
 """Check → what it is about."""
 
 
@@ -104,7 +109,7 @@ def plan_migration(
         image=image,
         **placement(seen.service, definition, on_fargate=seen.facts.on_fargate),
     )
-    warnings = (*encryption.missing, *encryption.doubts, *_warnings(seen.facts, definition, log))
+    warnings = (*encryption.missing, *encryption.doubts, *_warnings(seen.facts, definition, log, asked))
     plan = MigrationPlan(task=task, log=log, sentence=_sentence(asked, task), warnings=warnings)
     return Prepared(plan, definition, encryption.missing)
 
@@ -138,7 +143,7 @@ def _with(base: Body, container: str, image: str) -> list[Body]:
     return [{**each, "image": image} if each["name"] == container else each for each in base["containerDefinitions"]]
 
 
-def _warnings(facts: ServiceFacts, definition: Body, log: LogPlace | None) -> Iterator[str]:
+def _warnings(facts: ServiceFacts, definition: Body, log: LogPlace | None, asked: Migration) -> Iterator[str]:
     if log is None:
         yield "Its log cannot be read: the container does not write to CloudWatch Logs by the driver awslogs."
     if facts.on_spot:
@@ -147,6 +152,8 @@ def _warnings(facts: ServiceFacts, definition: Body, log: LogPlace | None) -> It
         yield "A deployment is under way."
     if definition["containerDefinitions"][0].get("entryPoint"):
         yield "The command is given to the entry point of the task definition."
+    if "stamp" in asked.command:
+        yield "It sets the revision of the schema, and migrates nothing."
 
 
 def _sentence(asked: Migration, task: OneOff) -> str:

@@ -70,5 +70,6 @@ def view(usable: ProvenSnapshot, entry: SnapshotEntry | None) -> dict[str, Any]:
             {"min": scalable.get("MinCapacity"), "max": scalable.get("MaxCapacity")}
             for scalable in snapshot.surroundings.get("scalable_targets", ())
         ],
+        "database": snapshot.database.model_dump() if snapshot.database else None,
         "unknown": list(snapshot.unknown),
     }

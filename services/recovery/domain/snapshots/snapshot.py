@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
 from contracts.prose import Plain, Prose
+from contracts.schema_status import SchemaStatus
 from services.recovery.domain.change import Body, pinned_definition
 from services.recovery.domain.ecs_service import live_deployment
 
@@ -38,6 +39,8 @@ class Snapshot(Contract):
     revision: Body = Field(default_factory=dict)
     """Its service revision as DescribeServiceRevisions returns it; empty in a snapshot of a version before, and where
     ECS tells none."""
+    database: SchemaStatus | None = None
+    """What the application told of its database's schema; None in a snapshot of a version before."""
     unknown: tuple[str, ...] = ()
     """A sentence for each part that could not be read."""
     actor: Plain = ""

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from contracts.base import Contract
+from contracts.schema_status import Revision
 from contracts.state import State
 
 
@@ -24,6 +25,8 @@ class SnapshotEntry(Contract):
     indexed_again: bool = False
     """An event told it after Redis had been lost or restored. Without a hash it is of a version before signatures; it
     has been signed since, or is not used where signatures are demanded."""
+    schema_revisions: tuple[Revision, ...] = ()
+    """The revisions of its database, as the application told them; empty where it told none."""
     adopted_at: datetime | None = None
     """When its hash was taken from the bucket: it is of a version before signatures, or Redis was lost and it is not
     signed. None for all others."""

@@ -1,0 +1,194 @@
+"""Migrations in runs while AWS does harm to one operation: what is played, and what each end is worth.
+
+``python -m benchmarks.denials.migrations`` plays them all; ``make denials`` does so after the deployments.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.denials.rule import LONGEST
+from benchmarks.pool import in_processes
+from contracts.deployment import Outcome
+from contracts.migration import MigrationFinished
+from sandbox.scenarios.harm import Kind
+from sandbox.scenarios.model import Scenario
+from surefoot.rehearsal.rehearse import Rehearsal, rehearse
+from surefoot.rehearsal.stage import Stage
+from surefoot.rehearsal.system import InProcessSystem
+
+HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
+AGENT = "surefoot/recovery/migrate/"
+"""The job that migrates; its calls meet the harm, for ever."""
+STOPS = "ecs:StopTask"
+MINUTES = 2
+"""The time of a migration that is to be stopped."""
+OPERATIONS: dict[str, str] = {
+    "ecs:DescribeServices": "what the service's network is, and where its application is asked",
+    "ecs:DescribeTaskDefinition": "the settings with which it runs, and what its log must not show",
+    "ecs:DescribeTasks": "how its task ends",
+    "ecs:ListTaskDefinitions": "whether its task definition is registered",
+    "ecs:ListTasks": "whether its task was started",
+    "ecs:RegisterTaskDefinition": "its task definition",
+    "ecs:RunTask": "its task",
+    STOPS: "the end of one that takes too long, where the policy says so",
+    "elasticloadbalancing:DescribeListeners": "where its application is asked for the schema",
+    "elasticloadbalancing:DescribeRules": "where its application is asked for the schema",
+    "elasticloadbalancing:DescribeTargetGroups": "where its application is asked for the schema",
+    "logs:GetLogEvents": "the end of its log",
+}
+"""``service:Operation`` → what the job needs it for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    operation: str
+    harm: Kind
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation} {self.harm}"
+
+    @property
+    def scenario(self) -> Scenario:
+        service, operation = self.operation.split(":")
+        harm = {"at": 0, "kind": self.harm, "service": service, "operation": operation, "agent": AGENT}
+        return migrating(harm, endless=self.operation == STOPS)
+
+
+def migrating(*harm: dict[str, Any], endless: bool = False) -> Scenario:
+    """Return a scenario with a migration; ``endless``: one that takes longer than the policy lets it."""
+    recovery = {"migration_at_limit": "stop", "migration_minutes": MINUTES} if endless else {}
+    migration = {
+        "seconds": 3 * LONGEST if endless else 20,
+        "to": "c3a2",
+        "log": ["INFO  [alembic.runtime.migration] Running upgrade b2f1 -> c3a2"],
+    }
+    return Scenario.model_validate(
+        {
+            "name": "migrating",
+            "teaches": "It is migrated before it is deployed.",
+            "migration": {"compatible": True},
+            "image": {"revision": "c3a2", "migration": migration},
+            "harm": harm,
+            "policy": {"version": 1, "defaults": {"recovery": recovery}} if recovery else None,
+            "expect": {"outcome": "succeeded", "watch": 60},
+        }
+    )
+
+
+def matrix() -> Iterator[Cell]:
+    """Yield all cells."""
+    yield from (Cell(operation, harm) for operation in OPERATIONS for harm in HARMS)
+
+
+def with_name(name: str) -> Cell:
+    operation, harm = name.split()
+    return Cell(operation, Kind(harm))
+
+
+class Worth(StrEnum):
+    """What an end is worth. All but the first two are wrong."""
+
+    RIGHT = "right"
+    """It was migrated once and deployed; what was not seen is told."""
+    REFUSED = "refused"
+    """Nothing was deployed, and the run tells what AWS did not do, and whether the schema may have changed."""
+    TWICE = "twice"
+    """Two tasks were started."""
+    UNPROVEN = "unproven"
+    """The new version was deployed, and nothing tells that it was migrated."""
+    UNTRUE = "untrue"
+    """It is called untouched although a task has run."""
+    SILENT = "silent"
+    """Nothing tells what AWS did not do."""
+    LATE = "late"
+
+
+ACCEPTED = (Worth.RIGHT, Worth.REFUSED)
+_UNTOUCHED = "Nothing was migrated"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run with a migration ended."""
+
+    outcome: str
+    reason: str
+    tasks: int
+    """How many tasks were started."""
+    seconds: float
+    results: tuple[str, ...] = ()
+    """The results of its migrations that are over."""
+    told: bool = True
+    """Whether anything that was published names the operation."""
+    changed: bool = False
+
+
+def worth(cell: Cell, ended: Ended) -> Worth:
+    """Return what an end is worth. Pure."""
+    if ended.tasks > 1:
+        return Worth.TWICE
+    if ended.seconds > LONGEST:
+        return Worth.LATE
+    if ended.changed:
+        migrated = ended.tasks == 1 and ended.results == ("succeeded",)
+        return Worth.RIGHT if ended.outcome == Outcome.SUCCEEDED and migrated else Worth.UNPROVEN
+    if ended.tasks and _UNTOUCHED in ended.reason:
+        return Worth.UNTRUE
+    may_have = _UNTOUCHED in ended.reason or "may have changed" in ended.reason or "may change still" in ended.reason
+    told = ended.told or (cell.operation == STOPS and "Surefoot stopped it" in ended.reason)
+    return Worth.REFUSED if may_have and told else Worth.SILENT
+
+
+def played(cell: Cell, seed: int = 1) -> Ended:
+    """Play a run with a migration to its end."""
+    started: list[int] = []
+
+    async def look(stage: Stage, _: InProcessSystem) -> None:
+        started.append(sum(len(tasks) for tasks in stage.aws.world.ecs.client_tokens.values()))
+
+    return _ended(cell, rehearse(cell.scenario, seed=seed, look=look), max(started, default=0))
+
+
+def _ended(cell: Cell, rehearsal: Rehearsal, tasks: int) -> Ended:
+    events = [envelope.event for envelope in rehearsal.events]
+    said = "\n".join([rehearsal.finished.reason, *(event.model_dump_json() for event in events)])
+    return Ended(
+        outcome=rehearsal.finished.outcome,
+        reason=rehearsal.finished.reason,
+        tasks=tasks,
+        seconds=rehearsal.seconds,
+        results=tuple(event.result for event in events if isinstance(event, MigrationFinished)),
+        told=cell.operation.split(":")[1] in said,
+        changed=any(call.operation == "UpdateService" and "ecs-svc/" in call.effect for call in rehearsal.calls),
+    )
+
+
+def _play(name: str) -> tuple[str, Ended]:
+    return name, played(with_name(name))
+
+
+def main() -> int:
+    """Play the matrix and print each end; 1 where one is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials.migrations", description=__doc__)
+    parser.add_argument("--only", default="", help="cells whose names have all these words")
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    names = [cell.name for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
+    console, wrong = Console(highlight=False), 0
+    for name, ended in in_processes(_play, names, asked.processes):
+        found = worth(with_name(name), ended)
+        wrong += found not in ACCEPTED
+        console.print(f"{name}: {found} ({ended.outcome}, {ended.reason})", markup=False, soft_wrap=True)
+    console.print(f"{len(names)} migrations, {wrong} of them wrong")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
