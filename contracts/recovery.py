@@ -166,6 +166,9 @@ class ReadinessChanged(Event):
     """Whether one can go back to both."""
     lost: tuple[Prose, ...] = ()
     """A sentence for each of them to which one cannot go back, with the reasons; none: one can again."""
+    soon: tuple[Prose, ...] = ()
+    """A sentence for each reason for which one cannot go back to them before long, though one can now: a lifecycle
+    policy of ECR deletes an image within a week, or after a few more pushes."""
     checked_at: Time
     """Product time."""
 

@@ -1,5 +1,7 @@
 """What a look at a target changes that a command asked for."""
 
+from collections.abc import Mapping
+
 from contracts.base import Target, caused_id
 from contracts.diagnostics import Issue, IssueFound, IssueGone
 from services._chassis.transition import Decision, Emit, Transition
@@ -25,11 +27,11 @@ def record_issues(
     return Transition(issues_key(target), decide)
 
 
-def record_published(target: Target, kind: str, issue: Issue | None, cause: str) -> Transition:
-    """Store an issue that another service has told, and publish it; None: it is gone."""
+def record_published(target: Target, issues: Mapping[str, Issue | None], cause: str) -> Transition:
+    """Store the issues that another service has told, by kind, and publish them; None: it is gone."""
 
     def decide(state: bytes | None) -> Decision:
-        return _published(target, published(KnownIssues.from_bytes(state), kind, issue), cause)
+        return _published(target, published(KnownIssues.from_bytes(state), issues), cause)
 
     return Transition(issues_key(target), decide)
 

@@ -11,16 +11,16 @@ from services.diagnostics.domain import lowered, way_back
 
 async def drift(event: DriftObserved, meta: Meta) -> Transition:
     """Keep how the service differs from its last good snapshot, as recovery tells it."""
-    return record_published(event.target, drifts.DRIFT.kind, drifts.issue_of(event), meta.id)
+    return record_published(event.target, {drifts.DRIFT.kind: drifts.issue_of(event)}, meta.id)
 
 
 async def readiness(event: ReadinessChanged, meta: Meta) -> Transition:
     """Keep whether one can go back, as recovery tells it."""
-    return record_published(event.target, way_back.LOST.kind, way_back.issue_of(event), meta.id)
+    return record_published(event.target, way_back.issues_of(event), meta.id)
 
 
 async def moved(event: ServiceMoved, meta: Meta) -> Transition | None:
     """Keep that somebody has lowered the desired count, as recovery tells it; of other moves nothing follows."""
     if not event.lowered:
         return None
-    return record_published(event.target, lowered.LOWERED.kind, lowered.issue_of(event), meta.id)
+    return record_published(event.target, {lowered.LOWERED.kind: lowered.issue_of(event)}, meta.id)

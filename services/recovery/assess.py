@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
@@ -16,8 +16,9 @@ from services._chassis.store import Store
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.fargate_room import quota_warning, surge_of
+from services.recovery.domain.image_expiry import Deletion
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.readiness import Readiness, Room, WayBack, behind, good_ones, judge
+from services.recovery.domain.readiness import Readiness, Room, WayBack, ahead, behind, good_ones, judge
 from services.recovery.domain.recovery_plans import plans
 from services.recovery.domain.scaling.scaling import last_measured
 from services.recovery.domain.snapshots.drift import last_good
@@ -77,21 +78,17 @@ class Assess:
         """Return the ways back with what may take the good ones away before they are needed."""
         found = await asyncio.gather(*(self._outlook(target, service, snapshot) for snapshot in good.values()))
         warnings = dict(zip(good, found, strict=True))
-        return [
-            replace(way, beware=(*way.beware, *warnings.get(way.entry.snapshot_id, ())))
-            if way.can is not False
-            else way
-            for way in ways
-        ]
+        return [way if way.can is False else ahead(way, *warnings.get(way.entry.snapshot_id, ((), ""))) for way in ways]
 
-    async def _outlook(self, target: Target, service: Body, snapshot: Snapshot) -> tuple[str, ...]:
+    async def _outlook(self, target: Target, service: Body, snapshot: Snapshot) -> tuple[tuple[Deletion, ...], str]:
+        """Return what becomes of its images, and what is to be told of the quota; empty where there is room."""
         seen = EcsService(_restored(service, snapshot))
         expiring = await self.outlook.expiring(target, snapshot)
         surge = surge_of(described_pace(seen), EcsTaskDefinition(snapshot.task_definition).cpu or 0)
         if not seen.on_fargate or seen.is_daemon or surge <= 0:
-            return expiring
+            return expiring, ""
         vcpus = await self.outlook.vcpus(target, spot=seen.capacity_providers == {"FARGATE_SPOT"})
-        return (*expiring, *filter(None, (quota_warning(vcpus, surge),)))
+        return expiring, quota_warning(vcpus, surge)
 
     async def safety(self, target: Target, snapshot: Snapshot) -> WayBack:
         """Return whether what a snapshot needs is there, within ``SAFETY_SECONDS``: a rollback waits for it."""

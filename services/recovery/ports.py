@@ -10,6 +10,7 @@ from contracts.rollout_pace import RolloutPace
 from contracts.schema_status import SchemaStatus
 from services.recovery.domain.change import Body
 from services.recovery.domain.fargate_room import Vcpus
+from services.recovery.domain.image_expiry import Deletion
 from services.recovery.domain.migration.migration import LogPlace, OneOff
 from services.recovery.domain.migration.migration_end import Task
 from services.recovery.domain.moves.facts import Activity, Deployed
@@ -128,8 +129,8 @@ class Needs(Protocol):
 class Outlook(Protocol):
     """What may take a way back away before it is needed. No error is raised."""
 
-    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return a sentence without a full stop for each image that a lifecycle policy deletes, or may delete."""
+    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[Deletion, ...]:
+        """Return what lifecycle policies do with its images, or may do: sentences without a full stop."""
         ...
 
     async def vcpus(self, target: Target, *, spot: bool) -> Vcpus:

@@ -1,5 +1,6 @@
 """What the last look at a target found, and what the next one changes about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -7,7 +8,7 @@ from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.state import State
 
-OF_OTHERS = frozenset({"configuration_drift", "way_back_lost", "desired_count_lowered"})
+OF_OTHERS = frozenset({"configuration_drift", "way_back_lost", "way_back_expires", "desired_count_lowered"})
 """Kinds of issues that another service has told: no look finds them, and none finds that they are gone."""
 
 
@@ -48,15 +49,14 @@ def update(before: KnownIssues, issues: tuple[Issue, ...], now: float, *, comple
     )
 
 
-def published(before: KnownIssues, kind: str, issue: Issue | None) -> Change:
-    """Return the change by what another service has told of a kind of issue in ``OF_OTHERS``; None: it is gone."""
-    of_kind = tuple(known for known in before.issues if known.kind == kind)
-    others = tuple(known for known in before.issues if known.kind != kind)
-    now = () if issue is None else (issue,)
+def published(before: KnownIssues, issues: Mapping[str, Issue | None]) -> Change:
+    """Return the change by what another service has told, by kinds of issues in ``OF_OTHERS``; None: it is gone."""
+    others = tuple(known for known in before.issues if known.kind not in issues)
+    now = tuple(issue for issue in issues.values() if issue is not None)
     return Change(
         after=KnownIssues(issues=(*others, *now), checked_at=before.checked_at),
-        found=now if now != of_kind else (),
-        gone=() if now else of_kind,
+        found=tuple(issue for issue in now if issue not in before.issues),
+        gone=tuple(known for known in before.issues if known.kind in issues and issues[known.kind] is None),
     )
 
 

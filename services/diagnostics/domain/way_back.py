@@ -23,6 +23,23 @@ LOST = Playbook(
 )
 
 
-def issue_of(event: ReadinessChanged) -> Issue | None:
-    """Return the issue that the event tells; None where it tells that there is none any more."""
-    return LOST.issue(event.target, "warning", event.lost) if event.lost else None
+EXPIRES = Playbook(
+    "way_back_expires",
+    "infrastructure",
+    "One cannot go back to the last good version, or to the one before it, before long.",
+    "A rule of its repository deletes the image: then nothing brings the version back, and no task of it starts.",
+    ("a lifecycle policy of ECR counts days or images, and does not know which one is needed",),
+    (
+        "surefoot ready {cluster} {service}",
+        "push the image again under a tag that the rule does not select, or change the rule",
+    ),
+    ("keep the images of the last versions by a rule of their own, with the lowest priority number",),
+)
+
+
+def issues_of(event: ReadinessChanged) -> dict[str, Issue | None]:
+    """Return the issue of each kind that the event tells; None where it tells that there is none any more."""
+    return {
+        LOST.kind: LOST.issue(event.target, "warning", event.lost) if event.lost else None,
+        EXPIRES.kind: EXPIRES.issue(event.target, "warning", event.soon) if event.soon else None,
+    }

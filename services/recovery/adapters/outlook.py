@@ -15,7 +15,7 @@ from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services.recovery.domain.fargate_room import Vcpus
-from services.recovery.domain.image_expiry import RepositoryImage, rule_for, rules_of, when_deleted
+from services.recovery.domain.image_expiry import Deletion, RepositoryImage, rule_for, rules_of, when_deleted
 from services.recovery.domain.snapshots.snapshot import Snapshot
 
 QUOTAS = {False: "L-3032A538", True: "L-36FBB829"}
@@ -31,9 +31,9 @@ class AwsOutlook:
     aws: Aws
     clock: Clock
 
-    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[Deletion, ...]:
         definition = EcsTaskDefinition(snapshot.task_definition)
-        warnings = []
+        warnings = list[Deletion]()
         for container, image in definition.images.items():
             try:
                 reference = Reference.parse(image)
@@ -45,20 +45,21 @@ class AwsOutlook:
                 continue
             found = await answer_within(WAIT_SECONDS, self._expiry(target, named))
             if isinstance(found, AwsError):
-                warnings.append(f"whether a lifecycle policy deletes the image {named} is not known ({found})")
+                unknown = f"whether a lifecycle policy deletes the image {named} is not known ({found})"
+                warnings.append(Deletion(unknown))
             elif found:
-                warnings.append(f"the image {named}: {found}")
+                warnings.append(Deletion(f"the image {named}: {found.clause}", found.soon))
         return tuple(warnings)
 
-    async def _expiry(self, target: Target, reference: Reference) -> str:
-        """Return when the image is deleted, as a clause; empty where no rule does it."""
+    async def _expiry(self, target: Target, reference: Reference) -> Deletion | None:
+        """Return when the image is deleted; None where no rule does it."""
         try:
             text = str((await self._ecr(target, reference, "get_lifecycle_policy"))["lifecyclePolicyText"])
             named = {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag or "latest"}
             [detail] = (await self._ecr(target, reference, "describe_images", imageIds=[named]))["imageDetails"]
         except AwsError as error:
             if error.code in NO_POLICY:
-                return ""
+                return None
             raise
         try:
             rules = rules_of(text)

@@ -27,6 +27,8 @@ class Watched(State):
     lost: tuple[Prose, ...] = ()
     """A sentence for each good snapshot to which one cannot go back."""
     lost_published_at: datetime | None = None
+    soon: tuple[Prose, ...] = ()
+    """A sentence for each reason for which a good snapshot is lost before long."""
 
     def knows_drift(self, differences: tuple[str, ...], now: datetime) -> bool:
         """Return whether these differences were told, and not too long ago."""
@@ -69,7 +71,8 @@ def note_drift(target: Target, drift: Drift, cause: str, now: datetime) -> Trans
 
 
 def note_readiness(target: Target, found: Readiness, cause: str, now: datetime) -> Transition:
-    """Publish that a way back is lost, or there again, where that has changed; once a day while it is lost.
+    """Publish that a way back is lost, is lost soon, or is there again, where that has changed; once a day while it is
+    lost.
 
     What is not known is neither: then only what is lost besides is told.
     """
@@ -78,10 +81,11 @@ def note_readiness(target: Target, found: Readiness, cause: str, now: datetime) 
         before = Watched.from_bytes(state)
         lost = found.lost
         nothing_new = found.unknown and set(_clean(lost)) <= set(before.lost)
-        if nothing_new or before.knows_lost(lost, now) or (found.ready is None and not lost):
+        known = before.knows_lost(lost, now) and before.soon == _clean(found.soon)
+        if nothing_new or known or (found.ready is None and not lost):
             return Decision()
-        event = ReadinessChanged(target=target, ready=not lost, lost=lost, checked_at=now)
-        after = before.replace(lost=event.lost, lost_published_at=now)
+        event = ReadinessChanged(target=target, ready=not lost, lost=lost, soon=found.soon, checked_at=now)
+        after = before.replace(lost=event.lost, lost_published_at=now, soon=event.soon)
         return Decision(after.to_bytes(), emit=(Emit(event, caused_id(cause, f"readiness:{target}")),))
 
     return Transition(watched_key(target), decide)

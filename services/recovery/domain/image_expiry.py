@@ -13,6 +13,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 DAY = 86_400.0
+SOON = 7 * DAY
+"""So long before a deletion it is told, and not only shown: time to push the image again, or to change the rule."""
+FEW = 3
+"""So many pushes before a deletion likewise: a day of a busy pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,14 @@ class RepositoryImage:
     tags: tuple[str, ...]
     pushed_at: float | None
     """Epoch seconds; None where ECR does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a lifecycle policy does with an image, or may do."""
+
+    clause: str
+    soon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +96,27 @@ def rule_for(image: RepositoryImage, rules: Iterable[LifecycleRule]) -> Lifecycl
 
 def when_deleted(
     image: RepositoryImage, rules: Iterable[LifecycleRule], others: Sequence[RepositoryImage] | None, now: float
-) -> str:
-    """Return when the image is deleted, as a clause; empty where no rule does it.
+) -> Deletion | None:
+    """Return when the image is deleted; None where no rule does it.
 
     ``others``: all images of the repository; None where they are not known.
     """
     rule = rule_for(image, rules)
     if rule is None:
-        return ""
+        return None
     by = f"rule {rule.priority} of its repository's lifecycle policy"
     if image.pushed_at is None or rule.count_type not in {"sinceImagePushed", "imageCountMoreThan"}:
-        return f"{by} applies to it, and when it {'deletes' if rule.expires else 'moves'} it is not known here"
+        does = "deletes" if rule.expires else "moves"
+        return Deletion(f"{by} applies to it, and when it {does} it is not known here")
     does = "deletes" if rule.expires else "archives"
     if rule.count_type == "sinceImagePushed":
-        at = datetime.fromtimestamp(max(image.pushed_at + rule.count * DAY, now), UTC)
-        return f"{by} {does} it on {at:%Y-%m-%d}, {rule.count} days after it was pushed"
+        due = max(image.pushed_at + rule.count * DAY, now)
+        on = f"{datetime.fromtimestamp(due, UTC):%Y-%m-%d}"
+        return Deletion(f"{by} {does} it on {on}, {rule.count} days after it was pushed", due - now <= SOON)
     if others is None:
-        return f"{by} {does} all but the newest {rule.count} images, and how many are newer could not be read"
+        unread = "and how many are newer could not be read"
+        return Deletion(f"{by} {does} all but the newest {rule.count} images, {unread}")
     newer = sum(1 for other in others if rule.fits(other) and (other.pushed_at or 0.0) > image.pushed_at)
     left = max(0, rule.count - newer)
     after = f"after {left} more are pushed" if left else "within a day"
-    return f"{by} {does} all but the newest {rule.count} images: this one {after}"
+    return Deletion(f"{by} {does} all but the newest {rule.count} images: this one {after}", left <= FEW)

@@ -11,6 +11,7 @@ from contracts.gates import Gate
 from contracts.prose import quote
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.arm import Refusal
+from services.recovery.domain.image_expiry import Deletion
 from services.recovery.domain.recovery_plans import Plan
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 
@@ -58,6 +59,8 @@ class WayBack:
     """Sentences without a full stop: what does not stand in the way, and may surprise."""
     live: bool = False
     """Whether it is of the version that is live."""
+    soon: tuple[str, ...] = ()
+    """Those of ``beware`` by which it is lost soon."""
 
     @property
     def version(self) -> str:
@@ -87,6 +90,16 @@ class Readiness:
             f"You cannot go back to {way.version} ({way.entry.snapshot_id}), because {'; '.join(way.because)}."
             for way in self._good
             if way.can is False
+        )
+
+    @property
+    def soon(self) -> tuple[str, ...]:
+        """Return a sentence for each reason for which a good snapshot cannot be gone back to before long."""
+        return tuple(
+            f"The way back to {way.version} ({way.entry.snapshot_id}) is lost soon: {clause}."
+            for way in self._good
+            for clause in way.soon
+            if way.can is not False
         )
 
     @property
@@ -141,6 +154,13 @@ def behind(way: WayBack, why: str) -> WayBack:
     if not why or way.live:
         return way
     return replace(way, can=False, because=(why, *(way.because if way.can is False else ())))
+
+
+def ahead(way: WayBack, deletions: Sequence[Deletion], quota: str) -> WayBack:
+    """Return the way back with what may take it away before it is needed. ``quota``: empty where there is room."""
+    clauses = tuple(deletion.clause for deletion in deletions)
+    soon = tuple(deletion.clause for deletion in deletions if deletion.soon)
+    return replace(way, beware=(*way.beware, *clauses, *((quota,) if quota else ())), soon=soon)
 
 
 def _no_room(needs: Sequence[Need], room: Room) -> list[str]:

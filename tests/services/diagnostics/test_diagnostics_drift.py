@@ -92,3 +92,24 @@ async def test_a_lost_way_back_is_an_issue_of_its_own(store: RedisStore) -> None
     [gone] = events(await heard(id_="look-3"))
     assert isinstance(gone, IssueGone)
     assert await known(store) == [KIND]
+
+
+async def test_a_way_back_that_goes_soon_is_an_issue_beside_one_that_is_lost(store: RedisStore) -> None:
+    async def heard(lost: tuple[str, ...], soon: tuple[str, ...], id_: str) -> list[tuple[str, str]]:
+        event = ReadinessChanged(target=TARGET, ready=not lost, lost=lost, soon=soon, checked_at=AT)
+        meta = Meta(id=id_, source="surefoot/recovery", time=AT)
+        decision = (await store.apply(await handlers.readiness(event, meta), cause=id_)).decision
+        return [
+            ("found", event.issue.kind) if isinstance(event, IssueFound) else ("gone", str(event.kind))
+            for event in events(decision)
+            if isinstance(event, IssueFound | IssueGone)
+        ]
+
+    soon = ("The way back to backend:41 is lost soon: rule 1 deletes it.",)
+    lost = ("You cannot go back to backend:40, because the role is gone.",)
+    assert await heard((), soon, "look-1") == [("found", "way_back_expires")]
+    assert await heard(lost, soon, "look-2") == [("found", "way_back_lost")]
+    assert await heard(lost, soon, "look-3") == []
+    assert await known(store) == ["way_back_lost", "way_back_expires"]
+    assert await heard((), soon, "look-4") == [("gone", "way_back_lost")]
+    assert await heard((), (), "look-5") == [("gone", "way_back_expires")]

@@ -30,6 +30,7 @@ from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.assess import Assess
 from services.recovery.domain.change import Body
 from services.recovery.domain.fargate_room import Vcpus
+from services.recovery.domain.image_expiry import Deletion
 from services.recovery.domain.migration.migration import LogPlace, OneOff
 from services.recovery.domain.migration.migration_end import Container, Task
 from services.recovery.domain.outside.course import DEPLOYED_SETTINGS
@@ -550,11 +551,11 @@ class Needed:
 class Foreseen:
     """What may take a way back away; by default nothing."""
 
-    by_version: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    by_version: dict[str, tuple[Deletion, ...]] = field(default_factory=dict)
     room: Vcpus = Vcpus(1000, 10)  # noqa: RUF009  frozen
     asked_for_spot: list[bool] = field(default_factory=list)
 
-    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[str, ...]:
+    async def expiring(self, target: Target, snapshot: Snapshot) -> tuple[Deletion, ...]:
         return self.by_version.get(snapshot.version, ())
 
     async def vcpus(self, target: Target, *, spot: bool) -> Vcpus:

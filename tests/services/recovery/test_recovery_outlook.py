@@ -14,7 +14,7 @@ from sandbox.aws.errors import AwsFault
 from services._chassis.clock import moment
 from services.recovery.adapters.outlook import AwsOutlook
 from services.recovery.domain.fargate_room import Vcpus, quota_warning, surge_of
-from services.recovery.domain.image_expiry import RepositoryImage, rules_of, when_deleted
+from services.recovery.domain.image_expiry import Deletion, RepositoryImage, rules_of, when_deleted
 from tests.kit import FakeClock, ScriptedAws, refusal
 from tests.services.recovery.harness import OTHER, TARGET, Recovery
 
@@ -31,7 +31,8 @@ def rule(priority: int, status: str, count: int, kind: str = "sinceImagePushed",
 
 
 def found(*rules: dict[str, Any], image: RepositoryImage = IMAGE, others: Any = None) -> str:
-    return when_deleted(image, rules_of(json.dumps({"rules": rules})), others, NOW)
+    deletion = when_deleted(image, rules_of(json.dumps({"rules": rules})), others, NOW)
+    return deletion.clause if deletion else ""
 
 
 def pushed(*days_ago: float, tag: str = "prod-x") -> list[RepositoryImage]:
@@ -88,6 +89,26 @@ def test_when_a_lifecycle_policy_deletes_an_image(text: str, says: str) -> None:
     assert says in text
 
 
+@pytest.mark.parametrize(
+    ("rules", "newer", "soon"),
+    [
+        (rule(1, "any", 17), 0, True),
+        (rule(1, "any", 18), 0, False),
+        (rule(1, "any", 3, "imageCountMoreThan"), 0, True),
+        (rule(1, "any", 4, "imageCountMoreThan"), 0, False),
+        (rule(1, "any", 4, "imageCountMoreThan"), 1, True),
+        (rule(1, "any", 1, "sinceImagePulled"), 0, False),
+    ],
+)
+def test_what_is_deleted_within_a_week_or_after_three_pushes_goes_soon(
+    rules: dict[str, Any], newer: int, soon: bool
+) -> None:
+    others = [IMAGE, *pushed(*range(1, newer + 1))]
+    deletion = when_deleted(IMAGE, rules_of(json.dumps({"rules": [rules]})), others, NOW)
+    assert deletion is not None
+    assert deletion.soon is soon
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"rules": [{}]}', '{"rules": [{"rulePriority": "x"}]}', "null"])
 def test_what_is_no_lifecycle_policy_is_told(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  of any text
@@ -135,7 +156,8 @@ async def test_a_way_back_of_which_the_image_goes_soon_is_there_and_says_so(reco
     assert readiness is not None
     assert readiness.good
     for way in readiness.ways:
-        recovery.outlook.by_version[way.entry.task_definition] = ("the image x: rule 1 deletes it on 2026-12-05",)
+        later = Deletion("the image x: rule 1 deletes it on 2026-12-05")
+        recovery.outlook.by_version[way.entry.task_definition] = (later,)
     again = await recovery.assess.readiness(TARGET)
     assert again is not None
     told = {way.entry.snapshot_id: " ".join(way.beware) for way in again.ways}
@@ -221,8 +243,8 @@ async def test_the_images_of_ecr_alone_are_looked_at_and_what_is_refused_is_not_
     aws = ScriptedAws(**answers)
     told = await AwsOutlook(aws, FakeClock(NOW)).expiring(TARGET, VERSION)
     assert len(told) == bool(says)
-    assert all(says in sentence and "@sha256:111" in sentence for sentence in told)
-    assert "secret" not in " ".join(told)
+    assert all(says in deletion.clause and "@sha256:111" in deletion.clause for deletion in told)
+    assert "secret" not in str(told)
     assert {parameters["registryId"] for _, parameters in aws.calls} == {"000000000001"}
 
 

@@ -10,6 +10,7 @@ from contracts.recovery import Disarm, ReadinessChanged
 from contracts.rollout_pace import RolloutPace
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services.recovery.domain.image_expiry import Deletion
 from services.recovery.domain.readiness import Need, Readiness, Room, WayBack, judge, view
 from services.recovery.domain.recovery_plans import plans
 from services.recovery.domain.scaling.scaling import Measured
@@ -201,6 +202,23 @@ async def test_what_no_rollback_of_the_service_can_do_is_said_of_each(
 async def rounds(recovery: Recovery, times: int) -> list[ReadinessChanged]:
     await recovery.watch(times)
     return list(reversed(recovery.published(ReadinessChanged)))
+
+
+async def test_a_way_back_that_is_lost_soon_is_told_once_before_it_is(recovery: Recovery) -> None:
+    soon = Deletion("the image x: rule 1 of its repository's lifecycle policy deletes it on 2026-01-15", soon=True)
+    recovery.outlook.by_version[f"{ARN}:1"] = (soon, Deletion("the image y: rule 2 deletes it in a year"))
+    [told] = await rounds(recovery, 30)
+    assert (told.ready, told.lost, len(told.soon)) == (True, (), 1)
+    assert told.soon[0].startswith("The way back to backend:1 (")
+    assert "is lost soon: the image x: rule 1" in told.soon[0]
+    # now it is lost, and no longer only soon
+    recovery.needs.by_version[f"{ARN}:1"] = (GONE,)
+    *_, lost = await rounds(recovery, 2)
+    assert (lost.ready, len(lost.lost), lost.soon) == (False, 1, ())
+    recovery.needs.by_version.clear()
+    recovery.outlook.by_version.clear()
+    *_, again = await rounds(recovery, 2)
+    assert (again.ready, again.lost, again.soon) == (True, (), ())
 
 
 async def test_a_lost_way_back_is_told_once_each_day_and_when_it_is_there_again(recovery: Recovery) -> None:
