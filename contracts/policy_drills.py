@@ -10,7 +10,7 @@ from contracts.policy_section import Section, default
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Hours = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3])-([01][0-9]|2[0-4])$")]
 """Two hours of the day, UTC: ``09-16`` is from 9:00 until 16:00, ``22-04`` is over midnight."""
-ScheduledPlan = Literal["rollback", "scaling"]
+ScheduledPlan = Literal["rollback", "scaling", "recreate"]
 
 
 class Drills(Section):
@@ -24,7 +24,7 @@ class Drills(Section):
     """The days, by UTC, on which a drill may begin."""
     every_days: Annotated[float, Field(ge=1, le=365)] | None = default(None, "only where somebody asks for one")
     """After so many days recovery begins the next drill by itself, within the hours. off: it never does."""
-    plans: tuple[ScheduledPlan, ...] = default(("rollback",), "Surefoot's own choice", min_length=1, max_length=2)
+    plans: tuple[ScheduledPlan, ...] = default(("rollback",), "Surefoot's own choice", min_length=1, max_length=3)
     """The plans that are tried by themselves, one after another."""
     minimum_health_score: Annotated[float, Field(ge=0, le=100)] = default(
         limits.MINIMUM_HEALTH_SCORE, "requirements, Phase 1"

@@ -1,6 +1,7 @@
 """``surefoot recreate``: make a service again of which parts are gone."""
 # ruff: noqa: PLC0415  so that no command waits for the imports of another
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,6 +21,20 @@ def recreate(
     count: Annotated[
         int | None, Parameter(help="How many tasks are wanted; by default as many as in the snapshot.")
     ] = None,
+    from_cluster: Annotated[
+        str | None, Parameter(help="The cluster of the snapshot, where the service is made in another one.")
+    ] = None,
+    from_region: Annotated[
+        str | None, Parameter(help="The region of the snapshot, where the service is made in another one (--region).")
+    ] = None,
+    map: Annotated[  # noqa: A002  the name of the option
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            help="OLD=NEW: an id, an ARN or a name in the snapshot, and what stands in its place. May be repeated.",
+        ),
+    ] = (),
     dry_run: Annotated[bool, Parameter(negative="", help="Show the plan, and ask nobody to approve it.")] = False,
     approve: Annotated[
         str | None, Parameter(help="Approve the plan with this digest, which somebody else has asked for.")
@@ -41,4 +56,20 @@ def recreate(
         return recreation.approve(Surefoot(), place, approve, requester, as_json=json)
     if reject is not None:
         return recreation.reject(Surefoot(), place, reject, requester, as_json=json)
-    return recreation.ask(Surefoot(), place, snapshot, count, requester, dry_run=dry_run, as_json=json)
+    body = {
+        "snapshot_id": snapshot,
+        "count": count,
+        "from_cluster": from_cluster,
+        "from_region": from_region,
+        "names": names_of(map),
+        "dry_run": dry_run,
+    }
+    return recreation.ask(Surefoot(), place, body, requester, as_json=json)
+
+
+def names_of(texts: Sequence[str]) -> dict[str, str]:
+    """Return what stands for what. Raise ``CannotDo``."""
+    pairs = [text.partition("=") for text in texts]
+    if any(not old or not new for old, _, new in pairs):
+        raise CannotDo("a name is given as OLD=NEW: what is in the snapshot, and what stands for it", Exit.USAGE)
+    return {old: new for old, _, new in pairs}

@@ -13,18 +13,8 @@ LOOK_SECONDS = 0.5
 _MARKS = {"there": "  there    ", "differs": "  differs  ", "missing": "+ missing  ", "unknown": "? unknown  "}
 
 
-def ask(
-    api: Surefoot,
-    place: Place,
-    snapshot: str | None,
-    count: int | None,
-    requester: Requester,
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def ask(api: Surefoot, place: Place, body: dict[str, Any], requester: Requester, *, as_json: bool) -> int:
     """Show the plan, and say who has to approve it. The exit code says whether all that is missing can be made."""
-    body = {"snapshot_id": snapshot, "count": count, "dry_run": dry_run}
     answer = api.recreate(place, body, requester)
     result(answer, as_json, planned)
     if "recreation_id" in answer:
@@ -58,7 +48,9 @@ def reject(api: Surefoot, place: Place, plan: str, requester: Requester, *, as_j
 def planned(answer: Mapping[str, Any]) -> str:
     """Return the plan in lines: each part in the order in which it is made, then what has to be done besides."""
     tasks = "" if answer["desired_count"] is None else f", {answer['desired_count']} tasks"
-    lines = [f"from the snapshot {answer['snapshot_id']}{tasks}"]
+    of = f" of {answer['source']}" if answer["source"] != answer["target"] else ""
+    lines = [f"from the snapshot {answer['snapshot_id']}{of}{tasks}"]
+    lines += [f"{new} stands for {old}" for old, new in answer["names"].items()]
     lines += [f"{_MARKS[part['state']]}{part['kind']} {part['name']}" for part in answer["parts"]]
     lines += [f"warning: {sentence}" for sentence in answer["warnings"]]
     if answer["by_hand"]:

@@ -40,7 +40,7 @@ EXAMPLES = {
     "release": f"surefoot release {_S} --reason 'the database was at fault'",
     "scale": f"surefoot scale {_S} 5 --minutes 30 --reason 'Emergency scaling due to high load'",
     "migrate": f"surefoot migrate {_S} --command 'alembic upgrade head' --image $IMAGE:healthy --dry-run",
-    "recreate": f"surefoot recreate {_S} --dry-run",
+    "recreate": f"surefoot recreate {_S} --from-cluster OldCluster --dry-run",
     "drill": f"surefoot drill {_S} --plan rollback --reason 'before the season'",
     "events": "surefoot events deployment.events.v1 alerts.critical.v1",
     "demo": "surefoot demo --speed 30",

@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.write(f"simulated AWS is ready at {aws.endpoint}, the application at {aws.application_url}\n")
     for listening in aws.listeners.all:
         kind = "internal, " if listening.internal else ""
-        sys.stdout.write(f"{listening.arn.rpartition(':listener/')[2]}: {kind}{listening.host}:{listening.port}\n")
+        balancer = listening.balancer.rpartition(":loadbalancer/")[2]
+        sys.stdout.write(f"{balancer}: {kind}{listening.host}:{listening.port}\n")
     sys.stdout.flush()
     threading.Event().wait()
     return 0

@@ -34,7 +34,7 @@ class Incident(BaseModel):
     interrupts: Annotated[int, Field(ge=1, le=MOST_TASKS)] | None = None
     """Fargate takes back so many of the tasks that run on Spot, the oldest first."""
     service: str | None = None
-    """The name of the service to which ``scale_to``, ``deploys`` and ``users`` happen; None: the first one."""
+    """The service to which ``scale_to``, ``deploys``, ``users`` and ``deletes`` happen; None: the first one."""
     users: Annotated[float, Field(gt=0, le=100)] | None = None
     """So many times as many users come from now on as usually. Beyond 1 they keep the processors busy, so that as many
     times the tasks that are wanted now would be as busy as these are."""
@@ -48,12 +48,16 @@ class Incident(BaseModel):
     """CloudTrail shows an event so many seconds late from now on."""
     deletes_image: str | None = None
     """A lifecycle policy of ECR, or a person, deletes the image of this tag; tasks that run it run on."""
+    deletes: Literal["service", "everything"] | None = None
+    """A person deletes the service, with which goes what scales it; or with it all that belongs to it alone: alarms and
+    dashboards, listeners and rules, target groups, security groups, log groups and task definitions."""
 
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
         if not self.model_dump(exclude_none=True, exclude={"at", "service", "by"}):
             known = ", ".join(sorted(set(type(self).model_fields) - {"at", "service", "by"}))
             raise ValueError(f"nothing happens: name one of {known}")
-        if self.service is not None and (self.scale_to, self.deploys, self.users) == (None, None, None):
-            raise ValueError("service is the one to which scale_to, deploys or users happens")
+        happens = (self.scale_to, self.deploys, self.users, self.deletes)
+        if self.service is not None and happens == (None, None, None, None):
+            raise ValueError("service is the one to which scale_to, deploys, users or deletes happens")
         return self

@@ -12,7 +12,7 @@ from contracts.suggest import did_you_mean
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.frozen import Frozen
 from sandbox.scenarios.harm import ScheduledRule
-from sandbox.scenarios.people import Act, PlannedDrill
+from sandbox.scenarios.people import Act, PlannedDrill, PlannedRecreation
 from sandbox.scenarios.world import World
 
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
@@ -96,6 +96,10 @@ class Expected(Frozen):
     """How the newer runs end that ``people`` ask for, in order."""
     drills: tuple[Annotated[str, Field(pattern=r"^[a-z]+: (measured|stopped|failed|refused)$")], ...] | None = None
     """How each drill ends before the watch is over, as ``PLAN: RESULT``, in order; those that are refused last."""
+    recreated: Literal["recreated", "failed", "refused"] | None = None
+    """How making the service again ends before the watch is over."""
+    recreated_within: Annotated[float, Field(gt=0, le=14_400)] | None = None
+    """Product seconds from its approval until it serves again."""
     armed: frozenset[ServiceName] | None = None
     """The services over which alarms of Surefoot's own stand when the watch is over."""
 
@@ -129,6 +133,8 @@ class Scenario(Frozen):
     """What persons do with the run meanwhile."""
     drills: tuple[PlannedDrill, ...] = ()
     """Recovery plans that are tried on the service once the run is over; the watch must last as long."""
+    recreation: PlannedRecreation | None = None
+    """Asks for the service to be made again once the run is over; the watch must last as long."""
     config: Config = Config()
     policy: Mapping[str, Any] | None = None
     """A policy as in a policy file. One that is given with the command wins."""

@@ -47,3 +47,12 @@ class PlannedDrill(Frozen):
     plan: Literal["rollback", "scaling", "recreate"]
     overrides: Mapping[str, str] = {}
     """Check → the reason for which it is overridden."""
+
+
+class PlannedRecreation(Frozen):
+    """A person asks for the service to be made again, and another one approves the plan at once."""
+
+    at: Annotated[float, Field(ge=0, le=14_400)]
+    """Seconds after the end of the run."""
+    actor: Annotated[str, Field(min_length=1, max_length=100)] = "ann"
+    approved_by: Annotated[str, Field(min_length=1, max_length=100)] = "bob"

@@ -53,6 +53,7 @@ from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.check_migration import CHECK_MIGRATION, CheckMigrationJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
+from services.recovery.jobs.drill_recreate import RecreationDrill
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.due_drills import DUE_DRILLS, DueDrillsJob
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
@@ -155,15 +156,17 @@ def changing(settings: Settings, platform: Platform, apart: Aws, web: Web) -> di
     drills, balancers = DrillExaminer(ecs, images, inspect, clock), AwsBalancers(apart)
     scalings, tasks = ScalingDrill(ecs, balancers, examiner(apart, clock), clock), AwsOneOffTasks(apart)
     schema, log = ReadSchema(ecs, applications(platform, apart, web), policies, clock), ReadLog(ecs, tasks, clock)
+    recreate = Recreate(AwsInfrastructure(apart), snapshots, store)
+    planned = RecreationDrill(recreate, drills, clock)
     return {
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
         CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
         MIGRATE: MigrateJob(ecs, tasks, schema, log, planner(apart), policies, store, clock),
         ROLL_BACK: RollbackJob(ecs, balancers, images, snapshots, store, clock, settle_seconds),
-        RECREATE: RecreateJob(Recreate(AwsInfrastructure(apart), snapshots, store), ecs, balancers, store, clock),
+        RECREATE: RecreateJob(recreate, ecs, balancers, store, clock),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
-        DRILL: DrillJob(ecs, balancers, drills, scalings, policies, store, clock, settle_seconds),
+        DRILL: DrillJob(ecs, balancers, drills, scalings, planned, policies, store, clock, settle_seconds),
     }
 
 

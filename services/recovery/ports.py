@@ -115,6 +115,14 @@ class Infrastructure(Protocol):
         """
         ...
 
+    async def may_make(self, target: Target) -> bool | None:
+        """Return whether AWS lets the role make a part, by a call that makes none; None: it does not say."""
+        ...
+
+    async def wanted_tasks(self, target: Target) -> int:
+        """Return how many tasks a service wants; 0 where it is not there. Raise ``AwsError``."""
+        ...
+
     async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
         """Return what is not made and must be there: cluster, load balancers, roles, … No error is raised."""
         ...

@@ -3,12 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from contracts.base import Target
+from contracts.prose import quote
 from services._aws.errors import AwsError
 from services._chassis.reasons import Impossible
 from services._chassis.store import Store
+from services.recovery.domain.drill.drill_recreation import Looked
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.recreation.move import (
+    Besides,
+    Move,
+    moved,
+    not_carried_over,
+    runs_there,
+    unknown_names,
+)
 from services.recovery.domain.recreation.recreate_parts import Part
 from services.recovery.domain.recreation.recreate_plan import (
     RecreationPlan,
@@ -18,10 +29,27 @@ from services.recovery.domain.recreation.recreate_plan import (
     parts_of,
     plan_recreation,
 )
+from services.recovery.domain.recreation.recreation import Recreation
 from services.recovery.domain.snapshots.proof import Unproven
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.ports import Infrastructure, Snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be made of a snapshot."""
+
+    move: Move
+    at: datetime
+    """When it was asked for; what a schedule was to do before that is left out."""
+    count: int | None = None
+    """The tasks that are wanted; None: as many as when the snapshot was taken."""
+
+    @classmethod
+    def of(cls, target: Target, recreation: Recreation) -> Self:
+        move = Move(recreation.source or target, target, recreation.names)
+        return cls(move, recreation.asked_at, recreation.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +58,19 @@ class Recreate:
     snapshots: Snapshots
     store: Store
 
-    async def snapshot(self, target: Target, snapshot_id: str | None) -> Snapshot:
+    async def snapshot(self, source: Target, snapshot_id: str | None) -> Snapshot:
         """Return a snapshot, by default the newest proven one; without a proven one, the newest.
 
         Raise ``Impossible`` with a sentence where there is none, or where it must not be used.
         """
-        index = (await self.store.read(key_of(target), Protection)).snapshots
-        chosen = snapshot_id or await self._newest(target, index)
+        index = (await self.store.read(key_of(source), Protection)).snapshots
+        chosen = snapshot_id or await self._newest(source, index)
         try:
-            found = await self.snapshots.get(target, chosen, index)
+            found = await self.snapshots.get(source, chosen, index)
         except Unproven as why:
             raise Impossible(f"The snapshot {chosen} is not used: {why}.") from None
         if found is None:
-            raise Impossible(f"There is no snapshot {chosen} of {target}.")
+            raise Impossible(f"There is no snapshot {chosen} of {source}.")
         obstacle = why_not_kept(found.snapshot.service)
         if obstacle is not None:
             raise Impossible(obstacle)
@@ -55,14 +83,42 @@ class Recreate:
             raise Impossible(f"There is no snapshot of {target}: without one nobody knows what there was.")
         return ids[0]
 
-    async def plan(self, snapshot: Snapshot, count: int | None, at: datetime) -> RecreationPlan:
+    async def plan(self, snapshot: Snapshot, wish: Wish) -> RecreationPlan:
         """Return what is there and what would be made. No error is raised: what cannot be read is in the plan.
 
-        ``at``: when it was asked for; what a schedule was to do before that is left out.
+        ``snapshot``: as it was taken.
         """
-        parts, seen = await self.look(snapshot, parts_of(snapshot, at, count))
+        there = moved(snapshot, wish.move)
+        unknown = unknown_names(snapshot, wish.move.names)
+        refused = (f"The snapshot names no {quote(name)}, for which something else would stand." for name in unknown)
+        wanted = parts_of(there, wish.at, wish.count)
+        besides = Besides(tuple(refused)) + not_carried_over(wish.move, snapshot, wanted)
+        besides += runs_there(wish.move, await self._wanted_there(wish.move))
+        parts, seen = await self.look(there, wanted)
+        needs = await self.infrastructure.needs(there.target, there, parts)
+        return plan_recreation(there, parts, seen, needs, besides)
+
+    async def could(self, snapshot: Snapshot, at: datetime) -> Looked:
+        """Return whether everything of the service could be made, if all of it were gone. No error is raised."""
+        parts, seen = await self.look(snapshot, parts_of(snapshot, at))
         needs = await self.infrastructure.needs(snapshot.target, snapshot, parts)
-        return plan_recreation(snapshot, parts, seen, needs)
+        gone = plan_recreation(snapshot, parts, dict.fromkeys(seen), needs)
+        looked = [(part, seen[part.key]) for part in parts]
+        unread = (
+            f"Whether {part.called} is there is not known: {found.why}."
+            for part, found in looked
+            if isinstance(found, Unread)
+        )
+        return Looked(gone, tuple(unread), await self.infrastructure.may_make(snapshot.target))
+
+    async def _wanted_there(self, move: Move) -> int | None:
+        """Return how many tasks the service that the snapshot is of wants; None where AWS does not say."""
+        if not move.elsewhere:
+            return 0
+        try:
+            return await self.infrastructure.wanted_tasks(move.source)
+        except AwsError:
+            return None
 
     async def look(self, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[str, Seen]]:
         """Return the parts with the ids of what is there, and what was found of each.

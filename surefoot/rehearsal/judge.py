@@ -7,6 +7,7 @@ from contracts.drills import DrillFinished
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.moves import ServiceMoved
 from contracts.recovery import AlertTrigger, DriftObserved, ManualTrigger, ReadinessChanged, RollbackDecided
+from contracts.recreation import RecreationFinished, RecreationStarted
 from contracts.run_verbs import ReleaseAnswered, VerbAnswered
 from contracts.scaling import ScalingDecided, ScalingStarted
 from sandbox.scenarios.model import Expected
@@ -110,6 +111,20 @@ def drills_of(rehearsal: Rehearsal) -> tuple[str, ...]:
     return (*ended, *(f"{drill.partition(':')[0]}: refused" for drill in rehearsal.refused_drills))
 
 
+def recreation_of(rehearsal: Rehearsal) -> tuple[str, float | None, str]:
+    """Return how making the service again ended, after how many seconds from its approval, and what was said of it."""
+    if rehearsal.refused_recreation:
+        return "refused", None, rehearsal.refused_recreation
+    began, ended = (
+        next((envelope for envelope in rehearsal.events if isinstance(envelope.event, kind)), None)
+        for kind in (RecreationStarted, RecreationFinished)
+    )
+    if began is None or ended is None or not isinstance(ended.event, RecreationFinished):
+        return "", None, ""
+    seconds = (ended.meta.time - began.meta.time).total_seconds()
+    return ended.event.result, seconds if ended.event.result == "recreated" else None, ended.event.sentence
+
+
 def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
     """Return a sentence for each difference from what was expected; empty if there is none."""
     return [
@@ -149,10 +164,19 @@ def _of_people(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
         yield f"newer runs ended {', '.join(ended) or 'never'}, not {', '.join(expected.newer)}"
     if expected.answers is not None and (answers := answers_of(rehearsal)) != expected.answers:
         yield f"people were answered {', '.join(answers) or 'nothing'}, not {', '.join(expected.answers)}"
-
+    yield from _of_recreation(rehearsal, expected)
     if expected.drills is not None and (drills := drills_of(rehearsal)) != expected.drills:
         why = f" ({' '.join(rehearsal.refused_drills)})" if rehearsal.refused_drills else ""
         yield f"drills: {', '.join(drills) or 'none'}, not {', '.join(expected.drills)}{why}"
+
+
+def _of_recreation(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+    result, seconds, sentence = recreation_of(rehearsal)
+    if expected.recreated is not None and result != expected.recreated:
+        yield f"making it again: {result or 'no end'}, not {expected.recreated}{f' ({sentence})' if sentence else ''}"
+    if expected.recreated_within is not None and (seconds is None or seconds > expected.recreated_within):
+        took = "never" if seconds is None else f"after {seconds:.0f} s"
+        yield f"it serves again {took}, not within {expected.recreated_within:g} s"
 
 
 def _of_scalings(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contracts.base import Event, Target
 from contracts.deployment import AbortRequested, DeployRequested, ImageChange, run_id_of
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ReleaseRequested, ResumeRequested
-from sandbox.scenarios.people import Act, PlannedDrill
+from sandbox.scenarios.people import Act, PlannedDrill, PlannedRecreation
+from services.recovery.api.recreation import RecreateRequest
 from surefoot.rehearsal.system import InProcessSystem
 
 UNSEEN = "0" * 32
@@ -48,6 +49,14 @@ async def try_plans(system: InProcessSystem, target: Target, drills: Sequence[Pl
         if why := await system.drill(target, planned.plan, planned.overrides):
             refused.append(f"{planned.plan}: {why}")
     return refused
+
+
+async def make_again(system: InProcessSystem, target: Target, planned: PlannedRecreation | None) -> str:
+    """Ask for the service to be made again, and approve that; return why it is refused, empty where it is not."""
+    if planned is None:
+        return ""
+    await asyncio.sleep(planned.at)
+    return await system.recreate(target, RecreateRequest(actor=planned.actor), planned.approved_by)
 
 
 def _event(planned: Act, target: Target, run_id: str, plan: str, repository: str) -> Event:

@@ -36,7 +36,7 @@ from services._policy.environment import environment_of
 from services._policy.files import File, Files
 from services._policy.load import load
 from services._policy.policies import Policies
-from surefoot.rehearsal.people import act, newer_runs, try_plans
+from surefoot.rehearsal.people import act, make_again, newer_runs, try_plans
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -76,6 +76,8 @@ class Rehearsal:
     """How the newer runs ended that people asked for, in the order of time."""
     refused_drills: tuple[str, ...] = ()
     """``PLAN: SENTENCE`` for each drill that was refused."""
+    refused_recreation: str = ""
+    """Why the service is not made again; empty where it is, and where nobody has asked."""
     armed: frozenset[str] = frozenset()
     """``cluster/service`` of each service over which alarms of Surefoot's own stand in the end."""
 
@@ -135,9 +137,11 @@ async def _play(
         also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
         target = _request(scenario, scenario.world.service, world.registry).target
         trying = asyncio.create_task(try_plans(system, target, scenario.drills))
+        making = asyncio.create_task(make_again(system, target, scenario.recreation))
         await stage.clock.sleep(scenario.expect.watch)
         refused = trying.result() if trying.done() else []
-        await end([trying, *watching])
+        not_made = making.result() if making.done() else ""
+        await end([trying, making, *watching])
         if (scenario.expect.drifted, scenario.expect.ready) != (None, None):
             await system.look_at_ways_back()
             await stage.clock.sleep(LOOK_SECONDS)
@@ -156,6 +160,7 @@ async def _play(
         frozenset(name for name in stage.fired if name.startswith(OURS)),
         newer=tuple(newer),
         refused_drills=tuple(refused),
+        refused_recreation=not_made,
         armed=frozenset(watched_services(world, OURS)),
     )
 

@@ -1,7 +1,7 @@
 """The simulated AWS of one scenario under a virtual clock, whoever deploys there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from sandbox.aws.accounts import REGION
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.incidents import Impossible
+from sandbox.aws.workloads import COURT, Workload
 from sandbox.scenarios.model import Scenario
 from sandbox.virtual.aws import InProcessConnection, botocore_in_virtual_time
 from sandbox.virtual.clock import LoopClock
@@ -34,6 +35,8 @@ MONDAY = 1_767_571_200.0
 """2026-01-05 00:00 UTC."""
 WORLD_SECONDS = 1.0
 """Product seconds between two steps of the simulated AWS; each call makes a step, too."""
+OTHER_PORT = 8081
+"""The port at which the first load balancer in another account or region listens."""
 ALARM_SECONDS = 30.0
 """Product seconds between two looks at the alarms."""
 
@@ -95,15 +98,20 @@ class Stage:
 
 
 @contextmanager
-def staged(scenario: Scenario, seed: int) -> Iterator[Stage]:
-    """Open the simulated AWS, with the scenario's infrastructure, and its image in the registry."""
+def staged(scenario: Scenario, seed: int, others: Sequence[Workload] = ()) -> Iterator[Stage]:
+    """Open the simulated AWS, with the scenario's infrastructure, and its image in the registry.
+
+    ``others``: what runs in other accounts or regions.
+    """
     world = scenario.world
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + world.hour * 3600)
     # calls take no time here, so throttling them by the second would mean nothing
-    aws = InProcessAws(clock.now, seed=seed, history_days=world.history_days, lags=True, scenario=scenario)
+    aws = InProcessAws(
+        clock.now, seed=seed, history_days=world.history_days, lags=True, workloads=(COURT, *others), scenario=scenario
+    )
     with closing(aws):
-        ports = [listener.port for _, listener in world.listeners]
+        ports = [*(listener.port for _, listener in world.listeners), *range(OTHER_PORT, OTHER_PORT + len(others))]
         gateway = aws.open("http://aws.sandbox", "application.sandbox", ports)
         connection = InProcessConnection(REGION, gateway, loop=loop)
         yield Stage(scenario, loop, clock, aws, gateway, connection, transport_to(aws))

@@ -32,6 +32,7 @@ from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
 from services.recovery.api.bodies import RollbackRequest
 from services.recovery.api.drill import DrillRequest
+from services.recovery.api.recreation import Decided, RecreateRequest
 from services.recovery.api.router import Endpoints
 from services.recovery.app import endpoints_of, stored
 from services.recovery.jobs.look_moves import MovesRounds
@@ -110,6 +111,21 @@ class InProcessSystem:
         asked = DrillRequest(plan=plan, actor="rehearsal", overrides=named)
         try:
             await self.recovery.drill.begin(target, asked, None, Response())
+        except Problem as problem:
+            return problem.detail
+        return ""
+
+    async def recreate(self, target: Target, asked: RecreateRequest, approves: str) -> str:
+        """Ask recovery for a service to be made again, and let somebody approve that, as its API does.
+
+        Return why it is refused; empty where it has begun.
+        """
+        recreations = self.recovery.recreation
+        try:
+            plan = await recreations.ask(target, asked, None, Response())
+            if "recreation_id" not in plan:
+                return str(plan["sentence"])
+            await recreations.decide(target, Decided(actor=approves, plan=plan["plan"]), Response(), approves=True)
         except Problem as problem:
             return problem.detail
         return ""

@@ -7,9 +7,14 @@ import pytest
 from surefoot import recreation
 from surefoot.arguments import Place, Requester
 from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo
+from surefoot.recreate import names_of
 from surefoot.recreation import ask, planned
 
 ANSWER: dict[str, Any] = {
+    "target": "1/us-west-2/court/backend",
+    "source": "1/us-west-2/court/backend",
+    "names": {},
     "snapshot_id": "20260112_143000_aaaaaaaa",
     "desired_count": 6,
     "parts": [
@@ -37,6 +42,21 @@ def test_a_plan_is_shown_part_by_part_in_the_order_in_which_they_are_made() -> N
         "aws ec2 authorize-security-group-ingress …",
         "1 of 4 parts are missing and would be made, in this order.",
     ]
+
+
+def test_from_where_it_comes_and_what_stands_for_what_is_shown_to_whoever_approves() -> None:
+    there = planned(ANSWER | {"source": "1/us-west-2/old/backend", "names": {"subnet-1": "subnet-2"}})
+    assert there.splitlines()[:2] == [
+        "from the snapshot 20260112_143000_aaaaaaaa of 1/us-west-2/old/backend, 6 tasks",
+        "subnet-2 stands for subnet-1",
+    ]
+
+
+def test_a_name_that_stands_for_another_is_given_as_a_pair() -> None:
+    assert names_of(["arn:a=arn:b", "x=y=z"]) == {"arn:a": "arn:b", "x": "y=z"}
+    for text in ("subnet-1", "=subnet-2", "subnet-1="):
+        with pytest.raises(CannotDo, match="OLD=NEW"):
+            names_of([text])
 
 
 def test_a_daemon_has_no_count() -> None:
@@ -67,7 +87,7 @@ ANN, BOB = Requester("ann", ""), Requester("bob", "")
 
 def asked_of(answer: dict[str, Any]) -> int:
     api: Any = Api(answer, [])
-    return ask(api, PLACE, None, None, ANN, dry_run=False, as_json=False)
+    return ask(api, PLACE, {}, ANN, as_json=False)
 
 
 def test_who_asks_is_told_how_somebody_else_approves_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,10 +24,12 @@ from services.recovery.decisions.recreate import (
     why_not_reject,
 )
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.recreation.move import Move
 from services.recovery.domain.recreation.recreate_plan import parts_of
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.rollback.observed import Targets
 from services.recovery.jobs.recreate import SEVERAL_CALLS, RecreateJob
+from services.recovery.recreate import Wish
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.harness import TARGET, Crash, Recovery, Work
 from tests.services.recovery.recreations import NOW, snapshot, there
@@ -75,7 +77,7 @@ class Recreations(RuleBasedStateMachine):
     def ask(self, by: str) -> None:
         self.number += 1
         now = self.recovery.now
-        plan = asyncio.run(self.recovery.recreate.plan(WHOLE, None, now))
+        plan = asyncio.run(self.recovery.recreate.plan(WHOLE, Wish(Move(TARGET, TARGET), now)))
         if plan.blocked or not plan.makes or why_not_ask(self.recovery.protection, now):
             return
         wanted = Recreation(

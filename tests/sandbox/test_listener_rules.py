@@ -120,7 +120,7 @@ def test_a_redirect_keeps_what_it_does_not_name(ruled: Built) -> None:
 
 def test_a_rule_forwards_to_the_tasks_of_its_group(ruled: Built) -> None:
     assert len(ruled.ask("/health")) == 3
-    rules = ruled.client("elbv2").describe_rules(
-        ListenerArn=ruled.aws.listeners.all[0].arn,
-    )["Rules"]
+    balancing, [listening, *_] = ruled.client("elbv2"), ruled.aws.listeners.all
+    [listener] = balancing.describe_listeners(LoadBalancerArn=listening.balancer)["Listeners"]
+    rules = balancing.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
     assert {rule["Priority"] for rule in rules} >= {"3", "7", "default"}

@@ -116,7 +116,7 @@ def test_what_is_read_of_a_log_event_is_there() -> None:
 
 
 def test_target_health_is_that_of_the_tasks(patches: World) -> None:
-    create(patches, Network("vpc-1", ["subnet-1"], "sg-1"), ENTRANCES, Infrastructure())
+    create(patches, Network("vpc-1", ["subnet-1"], "sg-1", "sg-2"), ENTRANCES, Infrastructure())
     backend = elbv2.elbv2_backends[ACCOUNT][REGION]
     patches.step(START + 22)
     states = [one.status for one in backend.describe_target_health("arn:of:the:group", [])]
@@ -131,7 +131,7 @@ def test_target_health_is_that_of_the_tasks(patches: World) -> None:
 
 
 def test_auto_scaling_knows_our_services(patches: World) -> None:
-    create(patches, Network("vpc-1", ["subnet-1"], "sg-1"), ENTRANCES, Infrastructure())
+    create(patches, Network("vpc-1", ["subnet-1"], "sg-1", "sg-2"), ENTRANCES, Infrastructure())
     scaling = applicationautoscaling_backends[ACCOUNT][REGION]
     assert scaling._ecs_service_exists_for_target(f"service/{CLUSTER}/{SERVICE}")
     with pytest.raises(Exception, match="doesn't exist"):

@@ -116,3 +116,21 @@ def test_nobody_is_wanted_at_night_and_three_in_the_morning() -> None:
         assert made.service()["desiredCount"] == 0
         made.aws.step(1500)
         assert made.service()["desiredCount"] == 3
+
+
+def test_everything_of_a_service_can_be_deleted_and_nothing_of_another_goes_with_it() -> None:
+    other = {"service_name": "Other", "load_balancers": [], "task_definition": {"family": "other"}}
+    with built({"other_services": [other]}) as made:
+        made.aws.happen(Incident(deletes="everything"))
+        made.aws.step(400)
+        assert (made.service()["status"], made.service("Other")["status"]) == ("INACTIVE", "ACTIVE")
+        assert made.service("Other")["runningCount"] == 3
+        balancing, scaling = made.client("elbv2"), made.client("application-autoscaling")
+        assert balancing.describe_target_groups()["TargetGroups"] == []
+        scaled = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+        assert [target["ResourceId"] for target in scaled] == ["service/CourtCaseCluster/Other"]
+        assert made.ask("/health") == ()
+        assert made.client("logs").describe_log_groups()["logGroups"], "the other one writes there as well"
+        groups = made.client("ec2").describe_security_groups()["SecurityGroups"]
+        assert "backend" in {group["GroupName"] for group in groups}
+        assert len(made.ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]) == 1

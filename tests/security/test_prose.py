@@ -30,7 +30,7 @@ MACHINE = {
         cluster cluster_name container dashboard database ended evaluation external_id firing group image images kind
         load_balancer metric metrics_namespace missing muted name os raised rating region resolved revision role rule
         service service_name session_name stat state status step surroundings target target_group task_definition topic
-        unit uncounted unknown database approvers shared""",
+        unit uncounted unknown database approvers shared from_cluster from_region""",
     "what our code wrote": """causes description impact prevention prevention_measures resolution_steps root_causes
         steps""",
     "what is sent as it is": """body headers health_path location migrations path reference ready_path series status_url

@@ -3,7 +3,13 @@
 from typing import Any
 
 from sandbox.aws.ecs.definitions import Definition
-from sandbox.aws.ecs.deployments import Deployment, Revision, ServiceDeployment, breaker_threshold
+from sandbox.aws.ecs.deployments import (
+    FARGATE_PROVIDERS,
+    Deployment,
+    Revision,
+    ServiceDeployment,
+    breaker_threshold,
+)
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
 from sandbox.aws.ecs.service_settings import PLATFORM_VERSION, on_fargate
 from sandbox.aws.ecs.services import Service, of_deployment
@@ -36,7 +42,7 @@ def cluster(record: ClusterRecord, ecs: Ecs) -> Answer:
         "pendingTasksCount": sum(task.status in _PENDING for task in tasks),
         "activeServicesCount": sum(owned.status == "ACTIVE" for owned in services),
         "settings": record.settings or [{"name": "containerInsights", "value": "disabled"}],
-        "capacityProviders": [],
+        "capacityProviders": sorted(FARGATE_PROVIDERS),
         "defaultCapacityProviderStrategy": [],
     }
 

@@ -41,12 +41,11 @@ class ListenerRecord:
         return self.default
 
 
-def listener(place: Place, arn: str) -> ListenerRecord | None:
-    """Return the listener with this ARN; None where it was deleted."""
-    for balancer in elbv2_backends[place.account][place.region].load_balancers.values():
-        if arn in balancer.listeners:
-            return _record(balancer.listeners[arn])
-    return None
+def listener(place: Place, balancer: str, port: int) -> ListenerRecord | None:
+    """Return the listener at a load balancer's port; None where there is none."""
+    known = elbv2_backends[place.account][place.region].load_balancers.get(balancer)
+    found = known.listeners.values() if known is not None else ()
+    return next((_record(listener) for listener in found if int(listener.port) == port), None)
 
 
 def takers(place: Place) -> frozenset[str]:

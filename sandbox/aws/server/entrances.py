@@ -32,6 +32,9 @@ class Network:
     vpc: str
     subnets: list[str]
     security_group: str
+    """The group of the tasks."""
+    balancer_group: str
+    """The group of the load balancers."""
 
 
 @dataclass(slots=True)
@@ -42,8 +45,6 @@ class Entrances:
     """Target group's name → ARN."""
     balancers: list[str] = field(default_factory=list)
     """In the order of the infrastructure's load balancers."""
-    listeners: list[str] = field(default_factory=list)
-    """In the order of the infrastructure's listeners."""
 
 
 def create(client: "Callable[[str], Any]", network: Network, wanted: Infrastructure) -> Entrances:
@@ -55,7 +56,7 @@ def create(client: "Callable[[str], Any]", network: Network, wanted: Infrastruct
         made.balancers.append(_load_balancer(balancing, network, balancer))
         for listener in balancer.listeners:
             certificates = _certificates(client("acm"), listener)
-            made.listeners.append(_listener(balancing, made, listener, certificates))
+            _listen(balancing, made, listener, certificates)
     return made
 
 
@@ -79,7 +80,7 @@ def _target_group(balancing: "ElasticLoadBalancingv2Client", network: Network, g
 
 
 def _load_balancer(balancing: "ElasticLoadBalancingv2Client", network: Network, balancer: LoadBalancer) -> str:
-    guarded: Any = {"SecurityGroups": [network.security_group]} if balancer.type == "application" else {}
+    guarded: Any = {"SecurityGroups": [network.balancer_group]} if balancer.type == "application" else {}
     return balancing.create_load_balancer(
         Name=balancer.name, Subnets=network.subnets, Scheme=balancer.scheme, Type=balancer.type, **guarded
     )["LoadBalancers"][0]["LoadBalancerArn"]
@@ -91,9 +92,9 @@ def _certificates(certificates: Any, listener: Listener) -> list[dict[str, str]]
     return [{"CertificateArn": certificates.request_certificate(DomainName=listener.certificate)["CertificateArn"]}]
 
 
-def _listener(
+def _listen(
     balancing: "ElasticLoadBalancingv2Client", made: Entrances, listener: Listener, certificates: list[dict[str, str]]
-) -> str:
+) -> None:
     secured: Any = {"Certificates": certificates} if certificates else {}
     arn = balancing.create_listener(
         LoadBalancerArn=made.balancers[-1], Protocol=listener.protocol, Port=listener.port,
@@ -104,7 +105,6 @@ def _listener(
         balancing.create_rule(
             ListenerArn=arn, Priority=rule.priority, Conditions=conditions, Actions=_actions(rule.actions, made)
         )
-    return arn
 
 
 def _actions(actions: tuple[Action, ...], made: Entrances) -> Any:

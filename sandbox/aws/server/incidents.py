@@ -8,6 +8,7 @@ from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.moto.patches import database_is, subnets_are
+from sandbox.aws.server.deletion import delete
 from sandbox.aws.trail.callers import CALLERS
 from sandbox.aws.world.conditions import Crowd
 from sandbox.aws.world.world import World
@@ -124,6 +125,7 @@ _TO_SERVICE: dict[str, Callable[[World, Service, Any, By], None]] = {
     "deploys": _deploys,
     "scale_to": _scale_to,
     "users": _users,
+    "deletes": lambda world, service, what, _: delete(world, service, what),
 }
 _EFFECTS: dict[str, Callable[[World, Any], None]] = {
     "interrupts": _interrupts,

@@ -19,7 +19,8 @@ class Listening:
     """A listener of a load balancer, which tests reach by host and port."""
 
     world: World
-    arn: str
+    balancer: str
+    """The load balancer's ARN: a listener that is deleted and made again has another one itself."""
     host: str
     port: int
     certificate: str | None = None
@@ -38,14 +39,13 @@ class Listeners:
 
     def add(self, world: World, wanted: Infrastructure, made: Entrances, host: str) -> None:
         """Give each load balancer the name under which it is reached: ``host``, while its ports are free there."""
-        arns = iter(made.listeners)
         for balancer, arn in zip(wanted.load_balancers, made.balancers, strict=True):
             taken = {listening.port for listening in self.all if listening.host == host}
             own = host if not taken & {listener.port for listener in balancer.listeners} else f"{balancer.name}.{host}"
             advertise_load_balancer(world.workload.place, arn, own)
             self.all.extend(
                 Listening(
-                    world, next(arns), own, listener.port,
+                    world, arn, own, listener.port,
                     certificate=listener.certificate, names=balancer.names, internal=balancer.scheme == "internal",
                 )
                 for listener in balancer.listeners
@@ -56,7 +56,7 @@ class Listeners:
         if not self.all:
             return ()
         found = self.all[number]
-        return route(found.world, found.arn, request, random)
+        return route(found.world, found.balancer, found.port, request, random)
 
     def demanded(self, number: int) -> Mapping[str, str]:
         """Return the headers that a request to the listener of this number must carry."""

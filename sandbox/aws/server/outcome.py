@@ -18,9 +18,11 @@ def wanted_tasks(world: World) -> int:
 def live_image(world: World) -> str:
     """Return the image of the first service's newest deployment: its tag in the sandbox's repository, or its reference.
 
-    An image whose tag has moved since is known by its digest.
+    An image whose tag has moved since is known by its digest. Empty where the service is gone.
     """
-    service = world.ecs.service({"cluster": world.workload.cluster, "service": world.workload.service})
+    service = world.ecs.services.get((world.workload.cluster, world.workload.service))
+    if service is None or service.status != "ACTIVE":
+        return ""
     revision = service.revision
     main = revision.serving or revision.definition.main(world.registry.host)
     _, reference, manifest = next(resolved for resolved in revision.images if resolved[0] == main)

@@ -16,9 +16,9 @@ _LOGIN = "https://login.example.com/authorize"
 _PORTS = {"HTTP": 80, "HTTPS": 443}
 
 
-def route(world: World, listener: str, request: Request, random: Random) -> Response | Behind:
-    """Return which tasks a request to the listener with this ARN may meet, or what the load balancer itself answers."""
-    record = listeners.listener(world.workload.place, listener)
+def route(world: World, balancer: str, port: int, request: Request, random: Random) -> Response | Behind:
+    """Return which tasks a request to a load balancer's port may meet, or what the load balancer itself answers."""
+    record = listeners.listener(world.workload.place, balancer, port)
     if record is None:
         return ()
     for action in record.actions(request):

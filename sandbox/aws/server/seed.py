@@ -180,14 +180,18 @@ def _trust(condition: dict[str, Any]) -> str:
 def _network(client: "EC2Client") -> Network:
     vpc = client.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     subnets = client.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-    group = client.create_security_group(GroupName="backend", Description="the backend's tasks", VpcId=vpc)["GroupId"]
+    group, balancers = (
+        client.create_security_group(GroupName=name, Description=f"the backend's {what}", VpcId=vpc)["GroupId"]
+        for name, what in (("backend", "tasks"), ("backend-entrance", "load balancers"))
+    )
     client.authorize_security_group_ingress(
         GroupId=group,
         IpPermissions=[
-            {"IpProtocol": "tcp", "FromPort": PORT, "ToPort": PORT, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+            {"IpProtocol": "tcp", "FromPort": PORT, "ToPort": PORT, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]},
+            {"IpProtocol": "tcp", "FromPort": PORT, "ToPort": PORT, "UserIdGroupPairs": [{"GroupId": balancers}]},
         ],
     )
-    return Network(vpc, [subnet["SubnetId"] for subnet in subnets[:2]], group)
+    return Network(vpc, [subnet["SubnetId"] for subnet in subnets[:2]], group, balancers)
 
 
 def _scale(client: "ApplicationAutoScalingClient", service: Service, scaling: Scaling) -> None:

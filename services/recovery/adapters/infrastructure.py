@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.base import Target
 from services._aws.ecs_views import EcsService
@@ -61,6 +62,14 @@ class AwsInfrastructure:
             return await self._create_service(target, part, token)
         return await _BY_KIND[part.kind][1](self.aws, target, part)
 
+    async def may_make(self, target: Target) -> bool | None:
+        """Ask for a security group on a dry run; the rights to make parts stand in one statement (surefoot iam)."""
+        return await network.may_make(self.aws, target)
+
+    async def wanted_tasks(self, target: Target) -> int:
+        found = await AwsEcs(self.aws).service(target)
+        return 0 if found is None or EcsService(found).being_deleted is not None else EcsService(found).desired
+
     async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
         made = {part.called for part in parts} | {f"the security group {part.ref}" for part in parts}
         of_version = (await AwsNeeds(self.aws).of(target, [snapshot]))[0]
@@ -70,8 +79,7 @@ class AwsInfrastructure:
             arn for group in snapshot.surroundings.get("target_groups", ()) for arn in group.get("LoadBalancerArns", ())
         }
         others = listeners - {part.ref for part in parts if part.kind is Kind.LISTENER}
-        questions = [(f"the cluster {target.cluster}", self._cluster(target))]
-        questions += [
+        questions = [
             (f"the load balancer {arn.split('/')[-2]}", entrance.balancer_is_there(self.aws, target, arn))
             for arn in sorted(balancers)
         ]
@@ -79,18 +87,31 @@ class AwsInfrastructure:
             (f"the listener {_place(arn)}", entrance.listener_is_there(self.aws, target, arn)) for arn in sorted(others)
         ]
         asked = await asyncio.gather(*(_answer(what, question) for what, question in questions))
-        return (*asked, *(need for need in of_version if need.what not in made))
+        places = await self._cluster(target, parts)
+        return (*places, *asked, *(need for need in of_version if need.what not in made))
 
-    async def _cluster(self, target: Target) -> bool:
+    async def _cluster(self, target: Target, parts: Sequence[Part]) -> tuple[Need, ...]:
+        """Return the cluster, and what of it the service's tasks run on."""
+        cluster = f"the cluster {target.cluster}"
+        found = await within(WAIT_SECONDS, self._clusters(target))
+        if isinstance(found, AwsError):
+            return (Need(cluster, None, str(found)),)
+        active = next((each for each in found if each.get("status") == "ACTIVE"), None)
+        if active is None:
+            return (Need(cluster, there=False),)
+        return (Need(cluster, there=True), *_run_on(active, next(part for part in parts if part.kind is Kind.SERVICE)))
+
+    async def _clusters(self, target: Target) -> Sequence[Mapping[str, Any]]:
         with reading("ECS", "DescribeClusters"):
             answer = await self.aws.at(target).call("ecs", "describe_clusters", clusters=[target.cluster])
-        return any(cluster.get("status") == "ACTIVE" for cluster in answer.get("clusters") or ())
+        return answer.get("clusters") or ()
 
     async def _task_definition(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
         """Return the snapshot's own while it can be used and its tags name what ran, or a copy by digest."""
         ecs = AwsEcs(self.aws)
-        own = await ecs.task_definition(target, part.ref)
-        usable = own is not None and own.get("status") == "ACTIVE"
+        here = part.ref.split(":")[3] == target.region
+        own = await ecs.task_definition(target, part.ref) if here else None
+        usable = own is not None and own.get("status") == "ACTIVE" and _is_same(own, snapshot.task_definition)
         images = AwsImages(self.aws)
         now = {image: await images.digest(target, image) for image in snapshot.tagged_images}
         moved = any(now[image] != digest for image, digest in snapshot.tagged_images.items())
@@ -120,6 +141,21 @@ class AwsInfrastructure:
                 "ecs", "create_service", **part.body, clientToken=hashlib.sha256(token.encode()).hexdigest()[:32]
             )
         return str(answer["service"]["serviceArn"])
+
+
+def _run_on(cluster: Mapping[str, Any], service: Part) -> Iterator[Need]:
+    """Yield what of its cluster a service's tasks run on: capacity providers, or instances."""
+    name, body = cluster["clusterName"], service.body
+    for each in body.get("capacityProviderStrategy") or ():
+        there = each["capacityProvider"] in (cluster.get("capacityProviders") or ())
+        yield Need(f"the capacity provider {each['capacityProvider']} of the cluster {name}", there)
+    if body.get("launchType") == "EC2":
+        yield Need(f"an instance in the cluster {name}", bool(cluster.get("registeredContainerInstancesCount")))
+
+
+def _is_same(own: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    """Return whether a revision runs what the snapshot has; fields that AWS has added since do not count."""
+    return content_hash({name: value for name, value in own.items() if name in kept}) == content_hash(kept)
 
 
 def _place(arn: str) -> str:

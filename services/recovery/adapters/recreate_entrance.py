@@ -61,7 +61,10 @@ async def make_listener(aws: Aws, target: Target, part: Part) -> str:
 
 async def find_rule(aws: Aws, target: Target, part: Part) -> Found | None:
     """Look for a rule for the same requests; a rule for others may have taken its priority."""
-    found = await _described(aws, target, "describe_rules", "Rules", ListenerArn=part.body["ListenerArn"])
+    listener = str(part.body["ListenerArn"])
+    if listener.split(":")[3] != target.region:
+        return None  # its listener is not there yet: the name is still that of another region
+    found = await _described(aws, target, "describe_rules", "Rules", ListenerArn=listener)
     wanted = canonical(part.body["Conditions"])
     for rule in found:
         conditions = [condition_of(each) for each in rule.get("Conditions", ())]

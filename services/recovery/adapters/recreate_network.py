@@ -57,6 +57,21 @@ async def make_security_group(aws: Aws, target: Target, part: Part) -> str:
     return str(answer["GroupId"])
 
 
+async def may_make(aws: Aws, target: Target) -> bool | None:
+    """Return whether the role may make a security group; None where AWS does not say.
+
+    Source: EC2 API reference, DryRun: the error is DryRunOperation with the permission, else UnauthorizedOperation.
+    """
+    try:
+        with changing("EC2", "CreateSecurityGroup"):
+            await aws.at(target).call(
+                "ec2", "create_security_group", GroupName="surefoot-drill", Description="made by nobody", DryRun=True
+            )
+    except AwsError as error:
+        return False if error.denied else True if error.code == "DryRunOperation" else None
+    return None
+
+
 async def find_security_rules(aws: Aws, target: Target, part: Part) -> Found | None:
     group = await _group(aws, target, {"group-id": part.body["GroupId"]})
     if group is None:

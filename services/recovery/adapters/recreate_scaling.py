@@ -67,8 +67,9 @@ async def _scaling(aws: Aws, target: Target, part: Part, operation: str, key: st
         found = await aws.at(target).pages(
             "application-autoscaling", operation, key, ServiceNamespace=part.body["ServiceNamespace"], **named
         )
-    dimension = part.body["ScalableDimension"]
-    return next((each for each in found if each.get("ScalableDimension", dimension) == dimension), {})
+    body = part.body
+    wanted = {name: body[name] for name in ("ScalableDimension", "PolicyName", "ScheduledActionName") if name in body}
+    return next((each for each in found if all(each.get(name, is_) == is_ for name, is_ in wanted.items())), {})
 
 
 async def find_alarm(aws: Aws, target: Target, part: Part) -> Found | None:

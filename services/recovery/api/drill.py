@@ -41,6 +41,7 @@ from services.recovery.domain.drill.drill_plan import (
     why_not_again,
     why_not_now,
 )
+from services.recovery.domain.drill.drill_recreation import sentence_of_recreation
 from services.recovery.domain.drill.drill_work import DrillOperation
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.scale_plan import Planned
@@ -101,9 +102,9 @@ class DrillEndpoints:
             if not isinstance(planned, Planned):
                 raise Problem(409, "The plan is not tried", planned.sentence)
             return scaling_sentence_of(planned.plan)
-        if drill.plan != "rollback":
-            raise _problem(Obstacle(f"Surefoot does not carry it out yet: a drill of the plan {drill.plan}"))
         live = await self.examiner.live(target)
+        if drill.plan == "recreate" and live is not None:
+            return sentence_of_recreation(live.version)
         obstacle = why_not_again(live, policy, drill.overridden)
         if obstacle is not None or live is None:
             raise _problem(obstacle or Obstacle("the service is not there"))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from contracts.access import Role
-from contracts.base import Target
+from contracts.base import Name, Region, Target
 from contracts.prose import Plain
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.http import Problem
@@ -23,6 +23,7 @@ from services._chassis.targets import Targets
 from services._chassis.transition import Decision
 from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
 from services.recovery.api.scaling import MOST_TASKS
+from services.recovery.decisions.drill import goes_first
 from services.recovery.decisions.recreate import (
     PlanDecision,
     approve,
@@ -33,12 +34,17 @@ from services.recovery.decisions.recreate import (
     why_not_reject,
 )
 from services.recovery.domain.protection import Protection
+from services.recovery.domain.recreation.move import Move
 from services.recovery.domain.recreation.recreate_plan import RecreationPlan
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.snapshots.snapshot import Snapshot, SnapshotId
-from services.recovery.recreate import Recreate
+from services.recovery.recreate import Recreate, Wish
 
 _PATH = "/recreate/{cluster_name}/{service_name}"
+MOST_NAMES = 100
+"""The most names of a snapshot for which others may stand."""
+_Name = Annotated[Plain, Field(min_length=5, max_length=512)]
+"""No shorter than any id of AWS: it is replaced wherever it stands."""
 
 
 class RecreateRequest(Requested):
@@ -48,8 +54,19 @@ class RecreateRequest(Requested):
     """Which snapshot; None: the newest proven one, or the newest where none is proven."""
     count: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
     """The tasks that are wanted; by default as many as when the snapshot was taken."""
+    from_cluster: Name | None = None
+    """The cluster of the snapshot; by default the one in which it is made."""
+    from_region: Region | None = None
+    """The region of the snapshot; by default the one in which it is made."""
+    names: dict[_Name, _Name] = Field(default_factory=dict, max_length=MOST_NAMES)
+    """Id, ARN or name in the snapshot → that of what stands in its place where it is made."""
     dry_run: bool = False
     """Show the plan, and ask nobody to approve it."""
+
+    def source(self, target: Target) -> Target:
+        """Return the service that the snapshot is of."""
+        named = {"cluster": self.from_cluster, "region": self.from_region}
+        return target.model_copy(update={name: value for name, value in named.items() if value is not None})
 
 
 class Decided(Requested):
@@ -82,13 +99,14 @@ class RecreationEndpoints:
         if not body.dry_run and (before := await self.asked.before(name, body, key)) is not None:
             digest = str(before.model_dump().get("plan", ""))
             return {"target": str(target)} | self._accepted(response, name, digest)
+        source, now = body.source(target), self.operations.now
         try:
-            snapshot = await self.recreate.snapshot(target, body.snapshot_id)
+            snapshot = await self.recreate.snapshot(source, body.snapshot_id)
         except Impossible as why:
             raise Problem(409, "There is nothing to make it again from", str(why)) from None
-        now = self.operations.now
-        plan = await self.recreate.plan(snapshot, body.count, now)
-        view = shown(snapshot, plan)
+        move = Move(source, target, body.names)
+        plan = await self.recreate.plan(snapshot, Wish(move, now, body.count))
+        view = shown(snapshot, move, plan)
         if body.dry_run or not plan.makes:
             return view
         if plan.blocked:
@@ -97,6 +115,8 @@ class RecreationEndpoints:
             recreation_id=name,
             snapshot_id=snapshot.snapshot_id,
             count=body.count,
+            source=source if move.elsewhere else None,
+            names=body.names,
             plan=plan.digest,
             makes=plan.makes,
             asked_at=now,
@@ -110,7 +130,8 @@ class RecreationEndpoints:
                 return BEGUN_BEFORE
             if why := why_not_ask(protection, now):
                 return _refused(why)
-            return ask(protection, target, recreation)
+            why = f"{body.actor} wants the service made again"
+            return goes_first(protection, target, why, now, lambda after: ask(after, target, recreation))
 
         await self.asked.begin(target, name, body, key, decide)
         return view | self._accepted(response, name, plan.digest)
@@ -146,10 +167,12 @@ def _refused(why: str) -> Refused:
     return Refused(Problem(409, "That is not possible now", why))
 
 
-def shown(snapshot: Snapshot, plan: RecreationPlan) -> dict[str, Any]:
+def shown(snapshot: Snapshot, move: Move, plan: RecreationPlan) -> dict[str, Any]:
     """Return what the API shows of a plan: names and sentences, so that no secret is shown by accident."""
     return {
-        "target": str(snapshot.target),
+        "target": str(move.target),
+        "source": str(move.source),
+        "names": dict(move.names),
         "snapshot_id": snapshot.snapshot_id,
         "taken_at": snapshot.taken_at,
         "plan": plan.digest,
@@ -190,7 +213,10 @@ def add_recreation_routes(router: APIRouter, endpoints: RecreationEndpoints, tar
         idempotency_key: IdempotencyKey = None,
     ) -> dict[str, Any]:
         """Show what of a service is missing, and wait for somebody else to approve that it is made again."""
-        return await endpoints.ask(target, asking.by(request or RecreateRequest()), idempotency_key, response)
+        body = asking.by(request or RecreateRequest())
+        if body.source(target) != target:
+            asking.about(body.source(target))  # what is secret in its snapshot goes where the caller wants it
+        return await endpoints.ask(target, body, idempotency_key, response)
 
     @router.post(f"{_PATH}/approve", response_model=RecreationAccepted, dependencies=[needs(Role.APPROVER)])
     async def approved(asking: NowAsking, target: InPath, body: Decided, response: Response) -> dict[str, Any]:

@@ -82,6 +82,11 @@ def measured(work: DrillWork, now: datetime) -> Transition:
     return of_drill(work, lambda protection, drill: _measured(protection, work.target, drill, now))
 
 
+def planned(work: DrillWork, sentence: str, now: datetime) -> Transition:
+    """End a drill that has looked whether a plan could be carried out, and made nothing."""
+    return of_drill(work, lambda protection, drill: _end(protection, work.target, drill, "measured", sentence, now))
+
+
 def failed(work: DrillWork, why: str, now: datetime, *, cancel: bool = False) -> Transition:
     """End a drill whose plan could not be carried out; ``why`` is a sentence, and a finding."""
 

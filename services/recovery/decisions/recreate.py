@@ -46,7 +46,10 @@ def why_not_ask(protection: Protection, now: datetime) -> str:
     if protection.rollback is not None:
         return f"{protection.rollback.rollback_id} is under way on this service; wait for its end."
     if protection.scaling is not None:
-        return f"{protection.scaling.scaling_id} stands on this service; end it first (surefoot scale --end)."
+        drill = protection.drill
+        of_drill = drill is not None and drill.scaling_id == protection.scaling.scaling_id
+        command = "surefoot drill --stop" if of_drill else "surefoot scale --end"
+        return f"{protection.scaling.scaling_id} stands on this service; end it first ({command})."
     if protection.migration is not None:
         return f"{protection.migration.migration_id} is under way on this service; wait for its end."
     arm = protection.arm
@@ -95,7 +98,8 @@ def approve(protection: Protection, target: Target, decided: PlanDecision) -> De
         return Decision()
     approved = recreation.model_copy(update={"approved_by": decided.actor, "approved_at": decided.at})
     work = RecreationWork(target=target, recreation_id=recreation.recreation_id)
-    sentence = f"{len(recreation.makes)} parts are made again, as {decided.actor} has approved."
+    of = f" from a snapshot of {recreation.source}" if recreation.source is not None else ""
+    sentence = f"{len(recreation.makes)} parts are made again{of}, as {decided.actor} has approved."
     event = RecreationStarted(
         target=target,
         recreation_id=recreation.recreation_id,

@@ -78,12 +78,16 @@ def plans(
     return (
         _rollback(pace, past, _last(drills, "rollback")),
         _scaling(pace, scaled, _last(drills, "scaling")),
-        Plan(
-            RECREATE,
-            True,
-            "By hand (`surefoot recreate`), once somebody else has approved the plan; none was measured yet.",
-        ),
+        _recreate(_last(drills, "recreate")),
     )
+
+
+def _recreate(drill: PastDrill | None) -> Plan:
+    """Return what making a service again takes; a drill of it plans, and makes nothing."""
+    by_hand = "By hand (`surefoot recreate`), once somebody else has approved the plan; none was measured yet."
+    if drill is None:
+        return Plan(RECREATE, True, by_hand)
+    return Plan(RECREATE, True, f"{by_hand} A drill, {drill.finished_at:%Y-%m-%d}: {drill.sentence}", drill=drill)
 
 
 def _last(drills: Sequence[PastDrill], plan: str) -> PastDrill | None:

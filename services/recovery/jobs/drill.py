@@ -22,6 +22,7 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.rollback.observed import Observed
 from services.recovery.domain.rollback.roll_back import POLL_SECONDS, SEEN_SECONDS
 from services.recovery.examine import DrillExaminer
+from services.recovery.jobs.drill_recreate import RecreationDrill
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.observe import running_of
 from services.recovery.ports import Balancers, Ecs
@@ -36,6 +37,7 @@ class DrillJob:
     balancers: Balancers
     examiner: DrillExaminer
     scaling: ScalingDrill
+    recreation: RecreationDrill
     policies: Policies
     store: Store
     clock: Clock
@@ -72,8 +74,8 @@ class _Execution:
             policy: ServicePolicy = self.job.policies.of(self.work.target)
         except LookupError as error:
             return stopped(self.work, str(error), moment(self.job.clock.now()))
-        if drill.plan == "scaling":
-            made = await self.job.scaling.step(self.work, protection, drill, policy)
+        if drill.plan != "rollback":
+            made = await self._other_plan(protection, drill, policy)
             if made is None or made[1]:
                 return made and made[0]
             await self._keep(made[0])
@@ -83,6 +85,14 @@ class _Execution:
         if drill.called_at is None:
             return await self._trigger()
         return await self._watch(drill)
+
+    async def _other_plan(
+        self, protection: Protection, drill: Drill, policy: ServicePolicy
+    ) -> tuple[Transition, bool] | None:
+        """Return the next step of a plan that deploys nothing, and whether it is the end; None while it waits."""
+        if drill.plan == "recreate":
+            return await self.job.recreation.step(self.work, drill)
+        return await self.job.scaling.step(self.work, protection, drill, policy)
 
     async def _plan(self, drill: Drill, policy: ServicePolicy) -> Transition | None:
         now = moment(self.job.clock.now())

@@ -13,13 +13,14 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.recreate import deadline, end, note
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.recreation.move import moved
 from services.recovery.domain.recreation.recreate_parts import Kind, Part, new_names
 from services.recovery.domain.recreation.recreate_plan import Found, parts_of, rules_of_others
 from services.recovery.domain.recreation.recreation import Recreation, RecreationWork
 from services.recovery.domain.scaling.scale_plan import unplaced
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.ports import Balancers, Ecs
-from services.recovery.recreate import Recreate
+from services.recovery.recreate import Recreate, Wish
 
 SEVERAL_CALLS = frozenset({Kind.LOG_GROUP, Kind.SECURITY_RULES, Kind.TARGET_GROUP})
 """The kinds that one call alone does not make; making them again does no harm."""
@@ -56,7 +57,10 @@ class _Execution:
     work: RecreationWork
     ids: dict[str, str] = field(default_factory=dict)
     """What the snapshot names → what AWS names now."""
+    taken: Snapshot | None = None
+    """The snapshot as it was taken."""
     snapshot: Snapshot | None = None
+    """The same as of the place where it is made."""
 
     async def step(self, recreation: Recreation) -> Transition | None:
         """Go as far as AWS lets it; return the end, if it is over."""
@@ -65,7 +69,8 @@ class _Execution:
             snapshot = await self._snapshot_of(recreation)
             waits = await self._go_on(recreation, snapshot)
             if not waits:
-                return end(self.work, "recreated", self._serves(recreation, snapshot), moment(self.job.clock.now()))
+                now, known = moment(self.job.clock.now()), (await self._kept()) or recreation
+                return end(self.work, "recreated", self._serves(known, snapshot), now)
         except Impossible as why:
             return end(self.work, "failed", f"Nothing more was made: {why}", now)
         except AwsError as failed:
@@ -79,13 +84,15 @@ class _Execution:
 
     async def _snapshot_of(self, recreation: Recreation) -> Snapshot:
         if self.snapshot is None:
-            self.snapshot = await self.job.recreate.snapshot(self.work.target, recreation.snapshot_id)
+            move = Wish.of(self.work.target, recreation).move
+            self.taken = await self.job.recreate.snapshot(move.source, recreation.snapshot_id)
+            self.snapshot = moved(self.taken, move)
         return self.snapshot
 
     async def _go_on(self, recreation: Recreation, snapshot: Snapshot) -> str:
         """Make what is missing; return what is waited for, empty where the service serves. Raise ``Impossible``."""
-        if not recreation.begun:
-            plan = await self.job.recreate.plan(snapshot, recreation.count, recreation.asked_at)
+        if not recreation.begun and self.taken is not None:
+            plan = await self.job.recreate.plan(self.taken, Wish.of(self.work.target, recreation))
             unread = [line.sentence for line in plan.lines if line.state == "unknown"]
             if unread:
                 return " ".join(unread)
@@ -99,9 +106,13 @@ class _Execution:
                 return waits
         return await self._tasks()
 
+    async def _kept(self) -> Recreation | None:
+        """Return what was noted so far; None where it was ended."""
+        return (await self.job.store.read(key_of(self.work.target), Protection)).recreation
+
     async def _part(self, snapshot: Snapshot, part: Part) -> str:
         """Make a part unless it is there; return what is waited for before it can be made."""
-        recreation = (await self.job.store.read(key_of(self.work.target), Protection)).recreation
+        recreation = await self._kept()
         if recreation is None:
             return "it was ended."
         now = part.with_ids(self.ids)
@@ -164,8 +175,8 @@ class _Execution:
     def _serves(self, recreation: Recreation, snapshot: Snapshot) -> str:
         since = recreation.approved_at or recreation.asked_at
         took = duration(self.job.clock.now() - since.timestamp())
-        made = f"{len(recreation.makes)} parts were made."
-        return f"It serves again after {took}; {made}{self._by_hand(recreation, snapshot)}"
+        made = len(recreation.made)
+        return f"It serves again after {took}; {made} parts were made.{self._by_hand(recreation, snapshot)}"
 
     def _too_late(self, recreation: Recreation, waits: str) -> str:
         made = f"{len(recreation.made)} of {len(recreation.makes)} parts were made, and stay."

@@ -50,6 +50,7 @@ from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.check_migration import CheckMigrationJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
+from services.recovery.jobs.drill_recreate import RecreationDrill
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.look_moves import LookMovesJob
@@ -643,6 +644,7 @@ class Recovery:
                 self.ecs,
                 self.drill_examiner,
                 ScalingDrill(self.ecs, self.ecs, self.examiner, self.clock),
+                RecreationDrill(self.recreate, self.drill_examiner, self.clock),
                 self.policies,
                 self.store,
                 self.clock,

@@ -28,6 +28,12 @@ class FakeInfrastructure:
     after: dict[str, BaseException] = field(default_factory=dict)
     """Key of a part → what its call raises once after it has taken effect."""
 
+    elsewhere: int | AwsError = 0
+    """The tasks that the service wants of which the snapshot is, where another is made from it."""
+
+    allowed: bool | None = True
+    """Whether the role may make parts; None: AWS does not say."""
+
     async def find(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
         if part.key in self.unread:
             raise self.unread.pop(part.key)
@@ -42,6 +48,14 @@ class FakeInfrastructure:
         if part.key in self.after:
             raise self.after.pop(part.key)
         return name
+
+    async def may_make(self, target: Target) -> bool | None:
+        return self.allowed
+
+    async def wanted_tasks(self, target: Target) -> int:
+        if isinstance(self.elsewhere, AwsError):
+            raise self.elsewhere
+        return self.elsewhere
 
     async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
         return self.missing

@@ -10,7 +10,7 @@ from contracts.scaling import ScalingFinished, ScalingStarted
 from services.recovery.domain.rollback.observed import Targets
 from services.recovery.domain.scaling.scale_plan import Autoscaler
 from tests.services.recovery.harness import Crash, Recovery
-from tests.services.recovery.test_recovery_drill import HERE, ask, policy, recovery, scored
+from tests.services.recovery.test_recovery_drill import HERE, ask, recovery, scored
 
 __all__ = ["recovery"]  # a fixture
 
@@ -149,9 +149,3 @@ async def test_a_count_that_somebody_else_sets_ends_it_and_stays(recovery: Recov
     recovery.ecs.desired = 9
     await rounds(recovery)
     assert recovery.ecs.desired == 9
-
-
-async def test_recreation_is_not_tried_on_a_service_for_real(recovery: Recovery, web: httpx2.AsyncClient) -> None:
-    recovery.policies.reload(policy())
-    answer = await ask(web, plan="recreate")
-    assert (answer.status_code, "does not carry it out yet" in answer.text) == (409, True)

@@ -6,9 +6,11 @@ import pytest
 
 from services.recovery.api.recreation import shown
 from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.move import Move
 from services.recovery.domain.recreation.recreate_parts import Kind, new_names, permission
 from services.recovery.domain.recreation.recreate_plan import Found, Unread, rules_of_others
 from services.recovery.domain.snapshots.snapshot import Snapshot
+from tests.services.recovery.harness import TARGET
 from tests.services.recovery.recreations import (
     ADMIN,
     BALANCER,
@@ -201,7 +203,7 @@ def test_an_approval_is_bound_to_exactly_what_is_made() -> None:
 
 
 def test_no_secret_is_shown_of_a_plan() -> None:
-    view = json.dumps(shown(WHOLE, planned(WHOLE)), default=str)
+    view = json.dumps(shown(WHOLE, Move(TARGET, TARGET), planned(WHOLE)), default=str)
     assert SECRET not in view
     assert SECRET not in repr(planned(WHOLE))
 
@@ -212,3 +214,24 @@ def everything(taken: Snapshot) -> set[Kind]:
 
 def test_a_service_that_is_whole_has_a_part_of_each_kind() -> None:
     assert everything(WHOLE) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("gone", "left", "named"),
+    [
+        ("scaling policy:up", "alarm busy", "scaling policy up"),
+        ("target group:web", "alarm web-5xx", "target group web"),
+        ("target group:web", "dashboard surefoot-c-_-s", "target group web"),
+        ("target group:admin", f"listener rule {PLACE} priority 5", "target group admin"),
+    ],
+)
+def test_what_stays_and_names_what_gets_another_id_is_told(gone: str, left: str, named: str) -> None:
+    plan = planned(WHOLE, {key: found for key, found in there(WHOLE).items() if key != gone})
+    sentence = f"The {left} is there and stays as it is, but names the {named}, which gets another id"
+    assert [warning for warning in plan.warnings if warning.startswith(sentence)], plan.warnings
+
+
+def test_what_stays_and_names_what_stays_is_not_told() -> None:
+    gone = {"log group:/ecs/backend", "composite alarm:all"}
+    plan = planned(WHOLE, {key: found for key, found in there(WHOLE).items() if key not in gone})
+    assert not [warning for warning in plan.warnings if "another id" in warning]

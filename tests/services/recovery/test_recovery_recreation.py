@@ -16,11 +16,13 @@ from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.decisions.recreate import PlanDecision, approve, ask
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.move import Move
 from services.recovery.domain.recreation.recreate_parts import Kind
 from services.recovery.domain.recreation.recreate_plan import Found, parts_of
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.rollback.observed import Targets
 from services.recovery.jobs.recreate import SEVERAL_CALLS, RecreateJob
+from services.recovery.recreate import Wish
 from tests.services.recovery.harness import TARGET, Crash, Recovery, Work
 from tests.services.recovery.recreations import NOW, snapshot, there
 from tests.services.recovery.web import client_of
@@ -147,7 +149,7 @@ async def test_whoever_dies_at_any_part_another_goes_on_and_each_is_made_once(wa
 async def begun(world: World) -> str:
     """Ask and approve without HTTP."""
     told = world.recovery
-    plan = await told.recreate.plan(WHOLE, None, told.now)
+    plan = await told.recreate.plan(WHOLE, Wish(Move(TARGET, TARGET), told.now))
     wanted = Recreation(
         recreation_id="recreation:1", snapshot_id=WHOLE.snapshot_id, plan=plan.digest, makes=plan.makes,
         asked_at=told.now, until=told.now + APPROVAL_TIME, actor="ann",

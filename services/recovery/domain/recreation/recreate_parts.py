@@ -36,6 +36,8 @@ class Kind(StrEnum):
 
 FRONTS = frozenset({Kind.LISTENER, Kind.LISTENER_RULE})
 """The kinds by which requests reach a target group."""
+GETS_NEW_ID = FRONTS | {Kind.SECURITY_GROUP, Kind.TARGET_GROUP, Kind.SCALING_POLICY}
+"""The kinds that AWS gives another id each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Part:
     def with_ids(self, ids: Mapping[str, str]) -> "Part":
         """Return the part with what is new in place of what the snapshot names."""
         return replace(self, body=renamed(self.body, ids), ref=ids.get(self.ref, self.ref)) if ids else self
+
+    def names(self, other: "Part") -> bool:
+        """Return whether it names another part: by its id, or by the name under which its metrics are counted."""
+        known = (other.ref, *new_names(other.ref, f"{other.ref}-"))
+        return self.ref != other.ref and any(name in written(canonical(self.body)) for name in known)
 
     @property
     def fingerprint(self) -> str:

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.move import Besides
 from services.recovery.domain.recreation.recreate_entrance import forwarded_to, fronts, target_groups
 from services.recovery.domain.recreation.recreate_parts import (
     FRONTS,
+    GETS_NEW_ID,
     Kind,
     Part,
     differing,
@@ -123,15 +125,22 @@ def parts_of(snapshot: Snapshot, now: datetime, count: int | None = None) -> tup
 
 
 def plan_recreation(
-    snapshot: Snapshot, parts: Sequence[Part], seen: Mapping[str, Seen], needs: Sequence[Need]
+    snapshot: Snapshot,
+    parts: Sequence[Part],
+    seen: Mapping[str, Seen],
+    needs: Sequence[Need],
+    besides: Besides = Besides(),  # noqa: B008  frozen
 ) -> RecreationPlan:
-    """Return the plan. ``seen``: key of each part → what is there; ``needs``: what is not made, and must be there."""
+    """Return the plan. ``seen``: key of each part → what is there; ``needs``: what is not made, and must be there.
+
+    ``besides``: what speaks against making it in another place than the snapshot's.
+    """
     lines = tuple(_line(part, seen[part.key]) for part in parts)
     wanted = next(line.part.body.get("desiredCount") for line in lines if line.part.kind is Kind.SERVICE)
     return RecreationPlan(
         lines,
-        blocked=tuple(dict.fromkeys(_blocked(lines, seen, needs))),
-        warnings=tuple(dict.fromkeys(_warnings(snapshot, lines, needs))),
+        blocked=tuple(dict.fromkeys((*besides.blocked, *_blocked(lines, seen, needs)))),
+        warnings=tuple(dict.fromkeys((*besides.warnings, *_warnings(snapshot, lines, needs)))),
         by_hand=tuple(rules_of_others(snapshot, {line.part.ref for line in lines if line.made}, {})),
         digest=_digest(snapshot, lines),
         tasks=None if wanted is None else int(wanted),
@@ -209,10 +218,25 @@ def _warnings(snapshot: Snapshot, lines: Sequence[Line], needs: Sequence[Need]) 
     for line in lines:
         if line.state == "differs":
             yield line.sentence
+    yield from _names_gone(lines)
     if any(line.part.kind is Kind.LISTENER and line.made and line.part.body.get("Certificates") for line in lines):
         yield "Of a listener's certificates the snapshot has the first alone: add others by hand."
     if any(line.part.kind is Kind.TARGET_GROUP and line.made for line in lines):
         yield "The tags of target groups, listeners, rules and alarms are not in the snapshot."
+
+
+def _names_gone(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield a sentence for each part that is there, and names one that gets another id when it is made."""
+    gone = [line.part for line in lines if line.made and line.part.kind in GETS_NEW_ID and line.part.ref]
+    for line in lines:
+        if line.state not in {"there", "differs"}:
+            continue
+        for other in gone:
+            if line.part.names(other):
+                yield (
+                    f"{_capital(line.part.called)} is there and stays as it is, but names {other.called}, which gets "
+                    "another id: let it name the new one by hand."
+                )
 
 
 def _expects(snapshot: Snapshot, name: str) -> bool:
@@ -246,7 +270,8 @@ def rules_of_others(snapshot: Snapshot, gone: set[str], ids: Mapping[str, str]) 
 
 def _remedy(what: str) -> str:
     """Return what to do about something that is not made again, as the end of a sentence."""
-    if what.startswith(("the cluster", "the load balancer", "the network", "the listener")):
+    others = ("the cluster", "the load balancer", "the network", "the listener", "the capacity provider", "an instance")
+    if what.startswith(others):
         return "make it first, as your infrastructure code has it, under the same name, and ask again."
     if what.startswith("the image"):
         return "push it again, or name a snapshot whose image is there."

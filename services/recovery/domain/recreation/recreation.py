@@ -25,6 +25,10 @@ class Recreation(Contract):
     snapshot_id: str
     count: int | None = None
     """The tasks that were asked for; None: as many as in the snapshot."""
+    source: Target | None = None
+    """The service that the snapshot is of; None: the one that is made."""
+    names: dict[Plain, Plain] = Field(default_factory=dict)
+    """Id, ARN or name in the snapshot → that of what stands in its place."""
     plan: Plain
     """The digest of what was shown: an approval counts for that alone."""
     makes: tuple[Prose, ...]
