@@ -10,6 +10,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition
 from services.recovery.decisions.scale_by_itself import NOT_LOOKED, looked, needs_a_look, whole_policy_of
+from services.recovery.domain.moves.remembered import Moves, moves_key
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.exhaustion import Look, why_not_exhausted
 from services.recovery.domain.scaling.scale_work import LookWork
@@ -42,6 +43,8 @@ class LookExhaustedJob:
             load = await self.examiner.room.load(work.target)
             if why_not_exhausted(load, self.clock.now()) is not None:
                 return Look(load=load)
-            return Look(await self.examiner.examine(work.target, policy), load)
+            seen = await self.examiner.examine(work.target, policy)
+            remembered = await self.store.read(moves_key(work.target), Moves)
+            return Look(seen, load, changes=remembered.changes)
         except AwsError as error:
             return Look(unseen=f"AWS did not let recovery look at the service: {str(error).rstrip('.')}")

@@ -15,6 +15,8 @@ from contracts.recovery import Disarm, ManualTrigger, RollbackStarted
 from contracts.scaling import ScalingDecided, ScalingFinished, ScalingStarted
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services.recovery.domain.moves.mover import By
+from services.recovery.domain.moves.remembered import Change, Moves, moves_key
 from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import key_of
 from services.recovery.domain.scaling.exhaustion import ResourceAlert
@@ -355,6 +357,13 @@ def ended_early_by_a_person(recovery: Recovery) -> None:
     recovery.store.states[key_of(TARGET)] = recovery.protection.replace(past_scalings=(past,)).to_bytes()
 
 
+def lowered_by_terraform(recovery: Recovery) -> None:
+    """CloudWatch shows nothing of it: as many tasks have reported all the time."""
+    at = recovery.now - timedelta(minutes=6)
+    change = Change(what="count", before="6", after="3", since=at, at=at, by=By.TOOL, who="Terraform")
+    recovery.store.states[moves_key(TARGET)] = Moves(changes=(change,)).to_bytes()
+
+
 def one_hot_task(recovery: Recovery) -> None:
     recovery.scaler.use = lambda _: Use(cpu=92, least=20)
 
@@ -458,6 +467,7 @@ def memory_follows_the_load(recovery: Recovery) -> None:
         (tasks_have_just_come, "declined", "autoscaler"),
         (tasks_taken_away, "people-called", "taken-away"),
         (ended_early_by_a_person, "people-called", "taken-away"),
+        (lowered_by_terraform, "people-called", "taken-away"),
         (warm, "declined", "not-exhausted"),
         (one_hot_task, "people-called", "some-tasks"),
         (full_memory, "people-called", "memory"),

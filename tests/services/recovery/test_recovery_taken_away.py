@@ -8,8 +8,11 @@ import pytest
 
 from contracts.scaling import Counts
 from services._chassis.clock import moment
+from services.recovery.domain.moves.facts import What
+from services.recovery.domain.moves.mover import By
+from services.recovery.domain.moves.remembered import Change
 from services.recovery.domain.scaling.scaling import PastScaling, ScalingPlan
-from services.recovery.domain.scaling.taken_away import taken_away
+from services.recovery.domain.scaling.taken_away import lowered_by_others, taken_away
 
 NOW = moment(1_800_000_000)
 DESIRED = 3
@@ -103,3 +106,35 @@ def test_who_took_tasks_away(
 
 def test_fewer_than_before_the_loan_are_somebody_elses_wish() -> None:
     assert taken_away(OURS, 2, (), (lent(),), NOW)
+
+
+def fell(minutes: float, by: By = By.PERSON, who: str = "ann", before: str = "6", what: What = "count") -> Change:
+    at = NOW - timedelta(minutes=minutes)
+    return Change(what=what, before=before, after="3", since=at - timedelta(minutes=5), at=at, by=by, who=who)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param((), "", id="nothing is remembered"),
+        pytest.param((fell(3),), "ann has lowered the desired count from 6 to 3", id="a person"),
+        pytest.param((fell(59, By.TOOL, "Terraform"),), "Terraform has lowered", id="a tool"),
+        pytest.param((fell(10, By.UNKNOWN, ""),), "somebody has lowered", id="nobody knows who"),
+        pytest.param((fell(10, By.ANOTHER_SUREFOOT, "another Surefoot"),), "another Surefoot", id="another Surefoot"),
+        pytest.param((fell(61),), "", id="an hour ago"),
+        pytest.param((fell(10, By.AUTOSCALER),), "", id="an autoscaler"),
+        pytest.param((fell(10, By.OURS),), "", id="the end of a scaling of our own"),
+        pytest.param((fell(10, By.ECS),), "", id="ECS"),
+        pytest.param((fell(10, before="2"),), "", id="somebody has added tasks"),
+        pytest.param((fell(10, before="6 to 9", what="limits"),), "", id="limits are no count"),
+        pytest.param((fell(20), fell(10, By.AUTOSCALER, "", "9")), "ann", id="a person before an autoscaler"),
+    ],
+)
+def test_who_is_known_to_have_lowered_the_count_is_named(changes: tuple[Change, ...], says: str) -> None:
+    found = lowered_by_others(changes, DESIRED, NOW)
+    assert bool(found) == bool(says)
+    assert says in found
+
+
+def test_what_was_raised_again_since_is_over() -> None:
+    assert lowered_by_others((fell(10),), 6, NOW) == ""

@@ -16,12 +16,13 @@ from contracts.policy import Recovery
 from contracts.policy_rules import RuleMetric, RulePolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger
+from services.recovery.domain.moves.remembered import Change
 from services.recovery.domain.outside.answer import Answer
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.load import BUSY, LIMIT, MINUTE, STALE, WINDOW, Load
 from services.recovery.domain.scaling.scale_plan import Planned, Seen, Wanted, plan_scaling
 from services.recovery.domain.scaling.scaling import WhyScale, not_scaled, not_scaled_and_called
-from services.recovery.domain.scaling.taken_away import ROLLOUT, taken_away
+from services.recovery.domain.scaling.taken_away import ROLLOUT, lowered_by_others, taken_away
 
 RESOURCES = frozenset({RuleMetric.CPU, RuleMetric.MEMORY})
 MOST_A_DAY = 3
@@ -76,6 +77,8 @@ class Look:
     load: Load = field(default_factory=Load)
     unseen: str = ""
     """Why nothing could be seen, as a clause; empty where it could."""
+    changes: tuple[Change, ...] = ()
+    """What is remembered of others' changes of the service, the newest last."""
 
 
 def about_resources(rule: str, rules: Iterable[RulePolicy]) -> bool:
@@ -150,7 +153,9 @@ def decide(
         return answer or not_scaled(WhyScale.GONE, "the service is not there")
     seen, planned = look.seen, plan_scaling(look.seen, wanted, recovery)
     if isinstance(planned, Planned):
-        because = taken_away(look.load.tasks, seen.desired, seen.deployed_at, protection.past_scalings, now)
+        because = lowered_by_others(look.changes, seen.desired, now) or taken_away(
+            look.load.tasks, seen.desired, seen.deployed_at, protection.past_scalings, now
+        )
         return not_scaled_and_called(WhyScale.TAKEN_AWAY, because) if because else planned
     if planned.why in WAITS_BEFORE:
         return planned

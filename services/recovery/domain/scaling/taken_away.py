@@ -1,14 +1,16 @@
 """Whether somebody has lately taken tasks away, whom an emergency scaling by itself would contradict.
 
-The evidence is how many tasks have reported their processor, minute by minute: it tells of a person, a pipeline and a
-schedule alike. Minutes in which a deployment may have run old and new tasks at once are no evidence, and what a scaling
-of our own has lent was taken back by nobody else.
+The evidence is what recovery remembers of the desired count, with who has changed it (``domain/moves``), and how many
+tasks have reported their processor, minute by minute, which tells of a person, a pipeline and a schedule alike. Minutes
+in which a deployment may have run old and new tasks at once are no evidence, and what a scaling of our own has lent was
+taken back by nobody else.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from services.recovery.domain.moves.remembered import Change
 from services.recovery.domain.scaling.load import MINUTE
 from services.recovery.domain.scaling.scaling import PastScaling
 
@@ -32,6 +34,19 @@ class Ran:
     count: float
     until: float
     """The begin of the last minute (epoch seconds, AWS's clock)."""
+
+
+def lowered_by_others(changes: Sequence[Change], desired: int, now: datetime) -> str:
+    """Return who has lowered the desired count lately and to what, as a clause; empty where nobody is known to have.
+
+    ``changes``: those that are remembered of the service, the newest last. What was raised again since is over.
+    """
+    for change in reversed(changes):
+        fell = change.move.lowers and change.move.by_others and change.at > now - RESPECTED
+        if fell and desired < int(change.before):
+            of, by = f"from {change.before} to {change.after}", f"{change.at:%H:%M} UTC"
+            return f"{change.who or 'somebody'} has lowered the desired count {of}, seen at {by}"
+    return ""
 
 
 def taken_away(
