@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TypeVar
 
 from contracts.base import Target
@@ -15,11 +16,11 @@ from services._chassis.store import Store
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.moves.acted import acted_key
-from services.recovery.domain.moves.facts import Deployed, Facts, Noticed, Ours
+from services.recovery.domain.moves.facts import Deployed, Facts, Ours
 from services.recovery.domain.moves.find import find_moves
-from services.recovery.domain.moves.mover import OURS_IN_AGENT
+from services.recovery.domain.moves.mover import OURS_IN_AGENT, By
 from services.recovery.domain.moves.ours import ours_of
-from services.recovery.domain.moves.remembered import Moves, Seen, moves_key, seen_limits
+from services.recovery.domain.moves.remembered import Change, Moves, Seen, moves_key, seen_limits
 from services.recovery.domain.moves.trail import Trail, TrailCall
 from services.recovery.domain.moves.view import READ, STACK_TAG, Traced, of_stack
 from services.recovery.domain.protection import Protection, key_of
@@ -50,8 +51,9 @@ class Trace:
         if service is None:
             return None
         moves = await self.store.read(moves_key(target), Moves)
-        noticed = tuple(change.noticed for change in moves.changes)
-        facts, stack = await asyncio.gather(self.facts(target, service, since, noticed), self._stack(target, service))
+        facts, stack = await asyncio.gather(
+            self.facts(target, service, since, moves.changes), self._stack(target, service)
+        )
         sentence, unread = stack
         sources = {
             "ECS": facts.unread.get("deployments", READ),
@@ -64,7 +66,7 @@ class Trace:
         return Traced(tuple(find_moves(facts, since, self.clock.now())), since, sources, sentence)
 
     async def facts(
-        self, target: Target, service: Body, since: float, noticed: Sequence[Noticed], trail: Trail | None = None
+        self, target: Target, service: Body, since: float, changes: Sequence[Change], trail: Trail | None = None
     ) -> Facts:
         """Return what is known; what could not be read is named. ``trail``: what was read for another service."""
         begin = since - BEFORE_SECONDS
@@ -81,7 +83,13 @@ class Trace:
             if isinstance(answer, AwsError)
         }
         return Facts(
-            _known(deployed, _listed(service, begin)), _known(activities, ()), calls, tuple(noticed), ours, unread
+            _known(deployed, _listed(service, begin)),
+            _known(activities, ()),
+            calls,
+            tuple(change.noticed for change in changes),
+            {change.noticed: (change.move.mover, change.evidence) for change in changes if change.by is not By.UNKNOWN},
+            ours,
+            unread,
         )
 
     async def look(self, target: Target, service: Body) -> Seen:
@@ -103,7 +111,7 @@ class Trace:
         """Return what CloudTrail tells of all services of the account and region, from an hour before then on."""
         begin = since - BEFORE_SECONDS
         found = await answer_within(TRAIL_SECONDS, self.movers.trail(target, service, begin))
-        return Trail(since=self.clock.now(), unread=str(found)) if isinstance(found, AwsError) else found
+        return Trail(since=inf, unread=str(found)) if isinstance(found, AwsError) else found
 
     async def _ours(self, target: Target, calls: Iterable[TrailCall]) -> Ours:
         """Return our own record, with those jobs that CloudTrail names and that only older records know."""

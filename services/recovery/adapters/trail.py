@@ -8,6 +8,7 @@ Source: CloudTrail API reference, LookupEvents; user guide, "CloudTrail record c
 
 import json
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from contracts.base import Target
@@ -37,7 +38,7 @@ async def look_up(aws: Aws, target: Target, operations: Sequence[str], since: fl
         try:
             found, complete = await _pages(aws, target, operation, since)
         except AwsError as error:
-            return Trail(_sorted(calls), max(reached, since), _why(error), denied=error.denied)
+            return Trail(_sorted(calls), inf, _why(error), denied=error.denied)
         calls += found
         if not complete and found:
             reached = max(reached, min(call.at for call in found))

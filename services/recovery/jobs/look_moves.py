@@ -83,10 +83,9 @@ class LookMovesJob:
         still_open = moves.open(moment(self.clock.now()))
         begins = [change.since for change in still_open] + ([before.seen.at] if before.seen is not None else [])
         since = min(begins).timestamp()
-        noticed = tuple(change.noticed for change in moves.changes)
         trail = trails.of(target, since) or await self.trace.trail(target, service, since)
         trails.keep(target, since, trail)
-        facts = await self.trace.facts(target, service, since, noticed, trail)
+        facts = await self.trace.facts(target, service, since, moves.changes, trail)
         protection = await self.store.read(key_of(target), Protection)
         scaled = protection.scaling is not None and protection.scaling.phase != "restoring"
         limits = moves.seen.limits if moves.seen is not None else None

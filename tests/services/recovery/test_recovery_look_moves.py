@@ -1,6 +1,7 @@
 """Changes of a service that two looks see are told with their mover, and a fall of the count is told at once."""
 
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.transition import Decision, Timer, Transition
 from services.recovery.decisions.scale import begin_scaling, moves_timer
-from services.recovery.domain.moves.facts import Activity
+from services.recovery.domain.moves.facts import Activity, Deployed
 from services.recovery.domain.moves.remembered import Moves, moves_key
 from services.recovery.domain.moves.trail import Trail, TrailCall
 from services.recovery.domain.protection import Protection, key_of
@@ -19,7 +20,7 @@ from services.recovery.domain.scaling.scaling import EmergencyScaling
 from services.recovery.jobs.look_moves import EVERY_SECONDS, LookMovesJob, MovesRounds
 from services.recovery.trace import Trace
 from tests.kit import FakeRunning
-from tests.services.recovery.harness import OTHER, TARGET, Recovery
+from tests.services.recovery.harness import ARN, OTHER, TARGET, Recovery
 from tests.services.recovery.movers import FakeMovers
 
 USER = "arn:aws:iam::123456789012:user/anna"
@@ -200,3 +201,57 @@ async def test_rounds_begin_one_job_whichever_replica_comes_first(looking: Looki
     await rounds.once()
     await rounds.once()
     assert [held.job.kind for held in looking.store.jobs.values()] == ["look-moves"]
+
+
+async def test_a_version_that_came_and_went_between_two_looks_is_told_with_ecs_that_went_back(looking: Looking) -> None:
+    await looking.look()
+    bad = looking.ecs.add_definition(OTHER)
+    begun = looking.clock.now() + 60
+    looking.ecs.deploy_elsewhere(bad)
+    looking.ecs.fall_back(f"{ARN}:1", "ROLLBACK_SUCCESSFUL")
+    looking.movers.deployments = [
+        Deployed(begun, bad, source=f"{ARN}:1", arn="deployment/2", back_at=begun + 90, back_to=f"{ARN}:1",
+                 why_back="circuit breaker")
+    ]  # fmt: skip
+    there, back = await looking.look()
+    assert (there.before, there.after, there.by) == ("backend:1", "backend:2", "unknown")
+    assert (back.before, back.after, back.by) == ("backend:2", "backend:1", "ecs")
+    assert await looking.look() == []
+
+
+async def test_where_cloudtrail_cannot_be_read_it_is_asked_again_for_a_day_at_most(looking: Looking) -> None:
+    await looking.look()
+    looking.movers.told = Trail(since=inf, unread="CloudTrail did not answer LookupEvents: ThrottlingException")
+    looking.ecs.desired = 2
+    await looking.look()
+    before = looking.movers.asked.count("trail")
+    await looking.look(3600)
+    assert looking.movers.asked.count("trail") == before + 1
+    await looking.look(90_000)
+    assert looking.movers.asked.count("trail") == before + 1
+
+
+async def test_what_an_earlier_look_has_known_is_shown_when_cloudtrail_is_denied_later(looking: Looking) -> None:
+    await looking.look()
+    looking.ecs.desired = 2
+    [fall] = await looking.look()
+    looking.called(2, fall.moved_at.timestamp() - 60)
+    await looking.look()
+    looking.movers.told = Trail(since=inf, unread="not allowed", denied=True)
+    found = await looking.job.trace.traced(TARGET, looking.clock.now() - 3600)
+    assert found is not None
+    assert [(move.mover.by, move.what) for move in found.moves] == [("person", "count")]
+    assert found.sources["CloudTrail"] == "not allowed"
+
+
+async def test_the_stack_of_a_service_is_a_second_mover_and_says_so(looking: Looking) -> None:
+    looking.ecs.settings["tags"] = [{"key": "aws:cloudformation:stack-name", "value": "web"}]
+    looking.movers.stack_status = "UPDATE_ROLLBACK_IN_PROGRESS"
+    found = await looking.job.trace.traced(TARGET, looking.clock.now() - 3600)
+    assert found is not None
+    assert "CloudFormation takes the stack web back" in found.stack
+    looking.movers.failing = {"stack": AwsError("no", code="AccessDenied")}
+    found = await looking.job.trace.traced(TARGET, looking.clock.now() - 3600)
+    assert found is not None
+    assert "whose state is not known" in found.stack
+    assert found.sources["CloudFormation"].startswith("not allowed")

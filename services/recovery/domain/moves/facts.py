@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.recovery.domain.moves.mover import Mover
 from services.recovery.domain.moves.trail import Trail
 
 What = Literal["version", "count", "limits"]
@@ -81,6 +82,8 @@ class Facts:
     trail: Trail = field(default_factory=Trail)
     """The calls about this service alone."""
     noticed: tuple[Noticed, ...] = ()
+    remembered: Mapping[Noticed, tuple[Mover, tuple[str, ...]]] = field(default_factory=dict)
+    """The mover of a change, and the evidence, as an earlier look has found them."""
     ours: Ours = Ours()
     unread: Mapping[str, str] = field(default_factory=dict)
     """``deployments`` or ``activities`` → why they could not be read."""

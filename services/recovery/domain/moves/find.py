@@ -137,7 +137,10 @@ def _scaler(activity: Activity) -> Mover:
 
 
 def _only_seen(facts: Facts, noticed: Noticed, now: float) -> Move:
-    """Return a change that nothing but two looks shows."""
+    """Return a change that nothing but two looks shows, with its mover where an earlier look has known it."""
+    if noticed in facts.remembered:
+        mover, evidence = facts.remembered[noticed]
+        return Move(noticed.what, noticed.at, noticed.before, noticed.after, mover, evidence)
     act = next((act for act in facts.ours.acts if _sets(act, noticed) and _within(act, noticed.at)), None)
     evidence = ("two looks show it", *(("our own record has set this",) if act else ()))
     mover = Mover(By.OURS, act.who, Sure.LIKELY) if act else _unknown(facts, noticed.at, now)

@@ -15,6 +15,8 @@ from services.recovery.domain.moves.mover import By, Mover, Sure
 MOST_CHANGES = 30
 """How many changes of a service are remembered; an autoscaler makes many, and AWS has these in its own record."""
 NO_LIMITS = "none"
+LONGEST = timedelta(days=1)
+"""How long it is asked at most, where CloudTrail cannot be read meanwhile."""
 SETTLES = timedelta(minutes=25)
 """How long after a change it is asked who it was, unless that is certain before: CloudTrail has it by then."""
 
@@ -110,7 +112,9 @@ class Change(Contract):
 
     def is_open(self, now: datetime) -> bool:
         """Return whether a later look may still tell who it was, or tell it for certain."""
-        return self.sure is Sure.NOT_YET or (self.sure is not Sure.CERTAIN and now - self.at < SETTLES)
+        if self.sure is Sure.CERTAIN:
+            return False
+        return now - self.at < (LONGEST if self.sure is Sure.NOT_YET else SETTLES)
 
     def made_by(self, move: Move) -> Self:
         """Return the change with its mover."""

@@ -46,7 +46,7 @@ class Trail:
     calls: tuple[TrailCall, ...] = ()
     """The newest first, of all services of the account and region."""
     since: float = 0.0
-    """From when on all calls are here (epoch seconds)."""
+    """From when on all calls are here (epoch seconds); infinite where that is not known."""
     unread: str = ""
     """Why some or all of it could not be read, as a clause; empty where it was."""
     denied: bool = False
