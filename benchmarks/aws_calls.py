@@ -52,6 +52,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "drill": ("recovery/drill", "recovery/due-drills"),
     "recreate": ("recovery/recreate",),
     "ready and drift, once an hour": ("recovery/watch-ways-back",),
+    "who has moved it, every five minutes": ("recovery/look-moves",),
     "snapshots: old ones go": ("recovery/tend-snapshots", "recovery/purge-snapshots"),
     "what is asked over HTTP, and what messages bring": tuple(f"{service}/{UNASKED}" for service in SERVICES),
 }  # fmt: skip
@@ -72,7 +73,10 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 
 def scenarios() -> Mapping[str, Scenario]:
     """Return what is played, by name."""
-    names = ("healthy", "crash-loop", "migrates", "drift", "somebody-else", "late-decline", "wrong-architecture")
+    names = (
+        "healthy", "crash-loop", "migrates", "drift", "somebody-else", "late-decline", "wrong-architecture",
+        "moved-by-others",
+    )  # fmt: skip
     made = {
         name: Scenario.model_validate({"name": name, "teaches": f"{name}.", **what}) for name, what in OTHERS.items()
     }
