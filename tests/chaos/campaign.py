@@ -240,6 +240,8 @@ class Drive:
             self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))
         if run.pause_after is not None:
             self._agenda.add(run.pause_after, partial(self._stack.observer.pause, run))
+            if run.resume_after is not None:
+                self._agenda.add(run.pause_after + run.resume_after, partial(self._stack.observer.resume, run))
 
     def _takes_its_place(self, run: Asked) -> bool:
         """Whether it is time for a run that supersedes the one before it."""
@@ -247,9 +249,10 @@ class Drive:
         return run.supersedes_after is not None and since >= run.supersedes_after
 
     def _approve(self) -> None:
-        """Approve what waits, three times over: under the names of three persons, with one key."""
+        """Approve or reject what waits, three times over: under the names of three persons, with one key."""
+        rejected = {run.run_id for run in self.asked if run.rejected}
         waiting = self._seen.held[self._approved :]
         self._approved += len(waiting)
         for held in waiting:
             for person in ("ann", "ben", "eve"):
-                self._stack.observer.approve(held, person)
+                self._stack.observer.decide(held, person, "reject" if held.run_id in rejected else "approve")

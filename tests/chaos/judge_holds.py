@@ -10,9 +10,7 @@ from tests.chaos.judge import Images
 from tests.chaos.observer import Seen
 from tests.chaos.report import Report
 from tests.chaos.requests import Asked
-
-RELEASE = "`surefoot release"
-"""What the reason of a blocked run that a hold has stopped tells its reader to do."""
+from tests.chaos.verbs import HELD_BY
 
 
 def judge_holds(
@@ -33,7 +31,7 @@ def judge_holds(
     held = {digest for hold in holds.values() for digest in hold.version.images.values()}
     for request in asked:
         end = seen.ended.get(request.run_id)
-        if end is None or end.outcome is not Outcome.BLOCKED or RELEASE not in end.reason:
+        if end is None or end.outcome is not Outcome.BLOCKED or HELD_BY not in end.reason:
             continue
         if images.of_run.get(request.run_id) not in held:
             report.faults.append(f"{request.id} was stopped by a hold of another version: {end.reason}")
@@ -52,7 +50,7 @@ def _wrong_repeats(asked: Sequence[Asked], seen: Seen, touched: Collection[str])
         end = blocked.get(request.run_id)
         if request.repeats == "held" and request.run_id in changed and request.target.service not in touched:
             yield f"{request.id} has changed its service, and its version was held"
-        if request.repeats == "released" and end is not None and RELEASE in end.reason:
+        if request.repeats == "released" and end is not None and HELD_BY in end.reason:
             yield f"{request.id} was stopped by a hold that was released: {end.reason}"
 
 

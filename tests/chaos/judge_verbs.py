@@ -35,7 +35,11 @@ def judge_verbs(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
 def _unapproved(asked: Sequence[Asked], seen: Seen, approved: Collection[str]) -> list[str]:
     wanting = {request.run_id for request in asked if request.wants_approval}
     changed = {event.run_id for event in seen.of(ChangeApplied)} & wanting
-    return [f"the run {run_id} has changed its service, and nobody has approved it" for run_id in changed - {*approved}]
+    rejected = {answer.run_id for answer in seen.of(VerbAnswered) if answer.accepted and answer.verb is Verb.REJECT}
+    return [
+        *(f"the run {run_id} has changed its service, and nobody has approved it" for run_id in changed - {*approved}),
+        *(f"the run {run_id} has changed its service, and somebody has rejected it" for run_id in changed & rejected),
+    ]
 
 
 def _held_back(seen: Seen) -> list[str]:

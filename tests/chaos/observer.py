@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import orjson
 import structlog
@@ -22,7 +22,7 @@ from contracts.dead_letter import DeadLettered
 from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.recovery import RollbackStarted
-from contracts.run_verbs import ApprovalDecided, HoldBegan, PauseRequested, ReleaseRequested, RunHeld
+from contracts.run_verbs import ApprovalDecided, HoldBegan, PauseRequested, ReleaseRequested, ResumeRequested, RunHeld
 from contracts.topics import TOPICS, Party
 from services._chassis.records import read_bounded
 from surefoot.signing import signed
@@ -124,9 +124,14 @@ class Observer:
         event = PauseRequested(target=asked.target, run_id=asked.run_id, actor="chaos", minutes=PAUSE_MINUTES)
         return self.publish(Envelope(Meta(f"pause-{asked.number}", SOURCE, datetime.now(UTC)), event))
 
-    def approve(self, held: RunHeld, by: str) -> Future[None]:
-        event = ApprovalDecided(target=held.target, run_id=held.run_id, plan=held.plan, decision="approve", actor=by)
-        return self.publish(Envelope(Meta(f"approve-{held.run_id}-{held.plan}-{by}", SOURCE, datetime.now(UTC)), event))
+    def resume(self, asked: Asked) -> Future[None]:
+        event = ResumeRequested(target=asked.target, run_id=asked.run_id, actor="chaos")
+        return self.publish(Envelope(Meta(f"resume-{asked.number}", SOURCE, datetime.now(UTC)), event))
+
+    def decide(self, held: RunHeld, by: str, decision: Literal["approve", "reject"]) -> Future[None]:
+        event = ApprovalDecided(target=held.target, run_id=held.run_id, plan=held.plan, decision=decision, actor=by)
+        id_ = f"{decision}-{held.run_id}-{held.plan}-{by}"
+        return self.publish(Envelope(Meta(id_, SOURCE, datetime.now(UTC)), event))
 
     def release(self, hold: HoldBegan, by: str) -> Future[None]:
         event = ReleaseRequested(target=hold.target, actor=by, reason=hold.hold_id, hold_id=hold.hold_id)

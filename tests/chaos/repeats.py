@@ -8,9 +8,11 @@ from typing import Literal
 from contracts.run_verbs import HoldBegan, ReleaseAnswered
 from tests.chaos.observer import Seen
 from tests.chaos.requests import Asked
+from tests.chaos.verbs import stopped_by_hold
 
 FIRST_OF_REPEATS = 5_000
 """The number of the first run that repeats another."""
+TRIES = 3
 PERSONS = ("ann", "ben", "eve")
 
 
@@ -26,6 +28,8 @@ class Repeats:
     _held: Asked | None = None
     """The run that asks for what is held."""
     _hold: HoldBegan | None = None
+    _tries: int = 0
+    """How often it may still be asked for until the hold stops it: harm may block a run earlier."""
     _asked_to_release: bool = False
     _done: set[str] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: count(FIRST_OF_REPEATS))
@@ -40,6 +44,9 @@ class Repeats:
             return self._begin(asked, waiting) if len(self._done) < self.most else None
         if self._held.run_id not in self.seen.ended:
             return None
+        if self._tries > 1 and not stopped_by_hold(self._held, self.seen):
+            self._tries, self._held = self._tries - 1, self._repeat(self._held, "held")
+            return self._held
         if not self._asked_to_release:
             self._asked_to_release = True
             for person in PERSONS:
@@ -61,9 +68,10 @@ class Repeats:
             if run is not None and hold.hold_id not in self._done:
                 self._done.add(hold.hold_id)
                 self._hold, self._held, self._asked_to_release = hold, self._repeat(run, "held"), False
+                self._tries = TRIES
                 return self._held
         return None
 
     def _repeat(self, run: Asked, how: Literal["held", "released"]) -> Asked:
-        alone = {"abort_after": None, "pause_after": None, "supersedes_after": None, "superseded": False}
-        return replace(run, number=next(self._numbers), repeats=how, **alone)  # type: ignore[arg-type]
+        alone = dict.fromkeys(("abort_after", "pause_after", "supersedes_after"))
+        return replace(run, number=next(self._numbers), repeats=how, superseded=False, rejected=False, **alone)  # type: ignore[arg-type]

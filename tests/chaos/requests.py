@@ -20,6 +20,10 @@ ABORTED = 0.06
 PAUSED = 0.2
 """The share of runs that a person pauses."""
 PAUSE_MINUTES = 2.0
+RESUMED = 0.5
+"""The share of pauses that a person ends before their time."""
+REJECTED = 0.2
+"""The share of runs that want an approval which a person rejects."""
 SUPERSEDING = 0.1
 """The share of runs that take the place of the one before them on their target."""
 MIGRATING = 0.5
@@ -49,8 +53,12 @@ class Asked:
     """Of its service."""
     pause_after: float | None = None
     """Real seconds."""
+    resume_after: float | None = None
+    """Real seconds after its pause."""
     wants_approval: bool = False
     """Whether the policy of its service wants a person to approve the change."""
+    rejected: bool = False
+    """Whether a person rejects the change, where one has to approve it."""
     supersedes_after: float | None = None
     """Real seconds after the request before it on its target, whose place it takes; None: it comes after its end."""
     superseded: bool = False
@@ -74,7 +82,7 @@ class Asked:
     @property
     def right(self) -> Outcome:
         """Return how it ends where nothing interferes."""
-        blocked = self.repeats == "held" or (self.migrates and self.migration_fails)
+        blocked = self.repeats == "held" or self.rejected or (self.migrates and self.migration_fails)
         return Outcome.BLOCKED if blocked else STANDING[self.kind].right(self.behaviour)
 
     @property
@@ -124,7 +132,7 @@ def requests(seed: int, runs: int, targets: int) -> list[Asked]:
 
 def _one_after_another(seed: int, runs: int, targets: int) -> Iterator[Asked]:
     random, kinds = Random(f"requests {seed}"), mix(seed, targets)
-    acts, migrations = Random(f"acts {seed}"), Random(f"migrations {seed}")
+    acts, verbs, migrations = (Random(f"{of} {seed}") for of in ("acts", "verbs", "migrations"))
     for number in range(runs):
         kind = kinds[number % targets]
         behaviour = random.choice(STANDING[kind].behaviours)
@@ -138,7 +146,9 @@ def _one_after_another(seed: int, runs: int, targets: int) -> Iterator[Asked]:
             abort_after,
             kind,
             acts.uniform(0.1, 6.0) if acts.random() < PAUSED else None,
-            wants_approval(number % targets + 1),
+            verbs.uniform(0.5, 3.0) if verbs.random() < RESUMED else None,
+            (wanted := wants_approval(number % targets + 1)),
+            rejected=wanted and verbs.random() < REJECTED,
             migrates=(migrates := migrates and behaviour == "healthy" and STANDING[kind].migrates),
             migration_fails=migrates and fails,
         )

@@ -313,6 +313,7 @@ HELD = RunHeld(
     needed=1,
 )
 APPROVED = VerbAnswered(target=ASKED.target, run_id=RUN, verb=Verb.APPROVE, accepted=True, actor="ci", sentence="Yes.")
+REJECTED = APPROVED.model_copy(update={"verb": Verb.REJECT})
 BACK = RollBack(target=ASKED.target, run_id=RUN, trigger="t")
 WANTING = replace(ASKED, wants_approval=True)
 
@@ -324,6 +325,8 @@ WANTING = replace(ASKED, wants_approval=True)
         ([HELD, APPROVED, APPROVED], "counted more than once"),
         ([HELD, APPLIED], "nobody has approved it"),
         ([BACK, HELD], "although its rollback"),
+        ([HELD, APPROVED, REJECTED], ""),
+        ([HELD, APPROVED, REJECTED, APPLIED], "somebody has rejected it"),
     ],
 )
 def test_an_approval_counts_once_and_nothing_holds_a_rollback(events: list[Event], fault: str) -> None:

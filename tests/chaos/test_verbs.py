@@ -7,21 +7,27 @@ import pytest
 from contracts.base import Event
 from contracts.deployment import Cause, Outcome
 from contracts.envelope import Envelope, Meta
+from contracts.run_verbs import Verb
 from tests.chaos.judge_verbs import judge_exercised
 from tests.chaos.repeats import PERSONS, Repeats
 from tests.chaos.report import Report
 from tests.chaos.requests import requests, visits
-from tests.chaos.test_judge import APPROVED, ASKED, finished, seen
+from tests.chaos.test_judge import APPROVED, ASKED, REJECTED, finished, seen
 from tests.chaos.test_judge_holds import HELD, RELEASED, STOPPED
 from tests.chaos.test_judge_recovery import MADE, MIGRATES, NOW, RAISED, TRIED
 from tests.chaos.verbs import ABORT, HOLD, SUPERSEDE, Encores, exercised
 
-PAUSED = APPROVED.model_copy(update={"verb": "pause"})
+PAUSED, RESUMED = (APPROVED.model_copy(update={"verb": verb}) for verb in (Verb.PAUSE, Verb.RESUME))
 SUPERSEDED = finished(Outcome.ROLLED_BACK).model_copy(update={"cause": Cause.SUPERSEDED, "run_id": "older"})
+HELD_AGAIN = replace(ASKED, number=5000, repeats="held")
+ASKED_FOR = [replace(ASKED, abort_after=1.0), HELD_AGAIN]
 ALL: tuple[Event, ...] = (
     finished(Outcome.ABORTED),
+    STOPPED.model_copy(update={"run_id": HELD_AGAIN.run_id}),
     PAUSED,
+    RESUMED,
     APPROVED,
+    REJECTED,
     SUPERSEDED,
     HELD,
     RELEASED,
@@ -37,12 +43,12 @@ ALL: tuple[Event, ...] = (
 
 def test_what_was_never_done_is_told_and_nothing_else_is() -> None:
     report = Report(1)
-    judge_exercised(report, [replace(ASKED, abort_after=1.0, repeats="held")], seen(*ALL))
+    judge_exercised(report, ASKED_FOR, seen(*ALL))
     assert report.held, report.faults
     for number in range(len(ALL)):
         report = Report(1)
         events = (*ALL[:number], *ALL[number + 1 :])
-        judge_exercised(report, [replace(ASKED, abort_after=1.0, repeats="held")], seen(*events))
+        judge_exercised(report, ASKED_FOR, seen(*events))
         assert report.faults, ALL[number]
     assert set(report.verbs.values()) == {0, 1}
 
@@ -71,7 +77,11 @@ def test_a_version_is_asked_for_while_it_is_held_and_once_it_is_released() -> No
     assert held.run_id != ASKED.run_id
     assert repeats.next([], []) is None
     assert repeats.busy
-    found.ended[held.run_id] = STOPPED
+    found.ended[held.run_id] = finished(Outcome.BLOCKED)
+    again = repeats.next([], [])
+    assert again is not None
+    assert (again.repeats, again.run_id != held.run_id) == ("held", True), "harm has blocked it before its hold did"
+    found.ended[again.run_id] = STOPPED
     assert repeats.next([], []) is None
     assert asked == [f"{HELD.hold_id} {person}" for person in PERSONS]
     found.add("answer", Envelope(Meta("answer", "s", NOW), RELEASED.model_copy(update={"reason": HELD.hold_id})))

@@ -12,12 +12,14 @@ from contracts.recreation import RecreationStarted
 from contracts.run_verbs import HoldBegan, ReleaseAnswered, Verb, VerbAnswered
 from contracts.scaling import ScalingStarted
 from tests.chaos.observer import Seen
-from tests.chaos.requests import Asked, target, wants_approval
+from tests.chaos.requests import UNFIT, Asked, target, wants_approval
 
-ABORT, PAUSE, APPROVE, SUPERSEDE = "abort", "pause", "approve", "supersede"
+ABORT, PAUSE, RESUME, APPROVE, REJECT, SUPERSEDE = "abort", "pause", "resume", "approve", "reject", "supersede"
 HOLD, HELD_AGAIN, RELEASE = "hold", "ask for what is held", "release"
 MIGRATE_IN_RUN, MIGRATE = "migrate in a run", "migrate"
 SCALE, DRILL_SCALING, DRILL_ROLLBACK, RECREATE = "scale", "drill scaling", "drill rollback", "recreate"
+HELD_BY = "`surefoot release"
+"""What the reason of a blocked run that a hold has stopped tells its reader to do."""
 FIRST_OF_ENCORES = 10_000
 """The number of the first run that is asked for since something was not done before."""
 
@@ -30,10 +32,12 @@ def exercised(asked: Sequence[Asked], seen: Seen) -> dict[str, int]:
     return {
         ABORT: sum(_aborted(request, seen) for request in asked),
         PAUSE: answers.count(Verb.PAUSE),
+        RESUME: answers.count(Verb.RESUME),
         APPROVE: answers.count(Verb.APPROVE),
+        REJECT: answers.count(Verb.REJECT),
         SUPERSEDE: sum(end.outcome in {Outcome.ABORTED, Outcome.ROLLED_BACK} for end in superseded),
         HOLD: len(seen.of(HoldBegan)),
-        HELD_AGAIN: sum(request.repeats == "held" and request.run_id in seen.ended for request in asked),
+        HELD_AGAIN: sum(request.repeats == "held" and stopped_by_hold(request, seen) for request in asked),
         RELEASE: sum(len(answer.released) for answer in seen.of(ReleaseAnswered)),
         MIGRATE_IN_RUN: sum(migration.run_id is not None for migration in migrations),
         MIGRATE: sum(migration.run_id is None for migration in migrations),
@@ -51,13 +55,21 @@ def _aborted(request: Asked, seen: Seen) -> bool:
 
 _BY_RUN: Mapping[str, Sequence[Mapping[str, Any]]] = {
     ABORT: ({"abort_after": 0.3},),
-    PAUSE: ({"pause_after": 0.3},),
-    APPROVE: ({},),
-    SUPERSEDE: ({"superseded": True}, {"supersedes_after": 0.5}),
+    PAUSE: ({"pause_after": 0.3, "resume_after": 1.0, "rejected": True},),
+    RESUME: ({"pause_after": 0.3, "resume_after": 1.0, "rejected": True},),
+    APPROVE: ({"migrates": True, "migration_fails": True},),
+    REJECT: ({"rejected": True},),
+    SUPERSEDE: ({"superseded": True}, {"supersedes_after": 0.5, "behaviour": UNFIT}),
     HOLD: ({"behaviour": "crash-loop"},),
-    MIGRATE_IN_RUN: ({"migrates": True},),
+    MIGRATE_IN_RUN: ({"migrates": True, "migration_fails": True},),
 }
-"""Verb → the runs that do it, each by what is unusual of it."""
+"""Verb → the runs that do it, each by what is unusual of it: they end soon."""
+
+
+def stopped_by_hold(request: Asked, seen: Seen) -> bool:
+    """Return whether a run was blocked since its version is held."""
+    end = seen.ended.get(request.run_id)
+    return end is not None and end.outcome is Outcome.BLOCKED and HELD_BY in end.reason
 
 
 class Encores:
