@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from services._chassis import job_leases, store
 from services._chassis.apply_call import keys_and_arguments
@@ -16,9 +17,11 @@ from services._chassis.relay import Relay
 from services._chassis.signatures import Trust
 from services._chassis.store import RedisStore
 from services.orchestrator.domain import steps
+from services.orchestrator.domain.version_hold import VersionHold
 from services.orchestrator.handlers import Handlers
 from services.recovery.decisions import scale
 from services.recovery.domain import arm
+from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.protection import Protection
 
 CAUSE = 0
@@ -134,6 +137,14 @@ def _lent_for_ever() -> None:
     scale.end_timer = lambda work, at: right(work, at + timedelta(days=365))
 
 
+def _asked_with_any_token() -> None:
+    Migration.token = property(lambda self: str(uuid4()))  # type: ignore[method-assign,assignment]
+
+
+def _nothing_stopped_by_holds() -> None:
+    VersionHold.stops = lambda *_, **__: False  # type: ignore[method-assign]
+
+
 _COURSE = "tests/services/recovery/test_recovery_course.py"
 _STORE = "tests/chassis/test_store_apply.py"
 MUTANTS: dict[str, Mutant] = {
@@ -200,6 +211,17 @@ MUTANTS: dict[str, Mutant] = {
         "tests/services/recovery/test_recovery_scaling.py"
         "::test_the_body_of_the_requirements_scales_for_an_hour_and_what_was_there_comes_back",
         _lent_for_ever,
+    ),
+    "any-token": Mutant(
+        "whoever asks for a migration's task once more asks for another one",
+        "tests/services/recovery/test_recovery_migration.py::test_an_answer_that_is_lost_asks_again_for_the_same_task",
+        _asked_with_any_token,
+    ),
+    "unheld": Mutant(
+        "what a rollback has taken back may be deployed again",
+        "tests/services/orchestrator/test_version_holds.py"
+        "::test_what_was_rolled_back_is_not_deployed_again_by_ci_until_it_is_released",
+        _nothing_stopped_by_holds,
     ),
     "any-base": Mutant(
         "a change replaces whatever is live",

@@ -39,6 +39,10 @@ SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minute
 AT_ITS_PACE = DeploymentConfig(validation_timeout_minutes=2, baking_minutes=2)
 TOPICS = [topic.name for topic in (RECOVERY_COMMANDS, CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_EVENTS)]
 ids = st.sampled_from(["a", "b", "c"])
+FAILS_AFTER = (7, 8, 13)
+"""Rounds after which the change is live and is monitored, tested or baked."""
+ROUNDS_BACK = 6
+"""Until a rollback has ended, and its run."""
 numbers = st.integers(0, 99)
 migrations = st.sampled_from([None, None, MigrationAsked(compatible=True), MigrationAsked(timeout_minutes=1)])
 trips = st.one_of(st.none(), st.none(), st.integers(0, 3))
@@ -76,6 +80,17 @@ class Deployments(RuleBasedStateMachine):
         self.world.want_approvals(*wanted)
         self._request("a", observes=observes, migrates=migrates, config=AT_ITS_PACE if at_its_pace else SHORT)
         self._flow(rounds)
+
+    @initialize(fails_after=st.sampled_from([None, None, None, None, *FAILS_AFTER]))
+    def what_is_asked_for_was_taken_back(self, fails_after: int | None) -> None:
+        """Perhaps the version was deployed before and has failed, so that it is held by now."""
+        if fails_after is None or self.requested:
+            return
+        self.world.rollback.versions = Versions(DEPLOYED, BEFORE)
+        self._request("before", observes=False, migrates=None)
+        self._flow(fails_after)
+        self.world.flow(Verdict.FAIL)
+        self._flow(ROUNDS_BACK)
 
     @rule(
         id_=ids,
@@ -292,11 +307,6 @@ class Deployments(RuleBasedStateMachine):
         self.world.clock.time += seconds
 
     # AWS, and the services that are not here
-
-    @rule(told=st.booleans())
-    def rollbacks_tell_what_they_take_back(self, told: bool) -> None:
-        """Set whether the version that a rollback takes back is known, so that it is held."""
-        self.world.rollback.versions = Versions(DEPLOYED, BEFORE) if told else Versions()
 
     @rule(
         rollbacks_end=rollback_ends,
