@@ -51,6 +51,8 @@ judge-slice: setup ## forty of them, and which of these are known to be wrong
 denials: setup ## how deployments end where AWS denies, throttles, hangs, fails or omits, operation by operation; ONLY="ecs:ListTasks deny"
 	@$(BIN)/python -m benchmarks.denials --only "$(ONLY)"
 	@$(BIN)/python -m benchmarks.denials.scalings --only "$(ONLY)"
+	@$(BIN)/python -m benchmarks.denials.recreations --only "$(ONLY)"
+	@$(BIN)/python -m benchmarks.denials.drills --only "$(ONLY)"
 	@$(BIN)/python -m benchmarks.denials.migrations --only "$(ONLY)"
 
 bench: setup ## ours against bare scripts, by turns, as ratios; a rollback beside floods of callers and of messages; 100,000 messages of which a third is malformed; the sandbox; how large Redis becomes

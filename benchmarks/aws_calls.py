@@ -10,20 +10,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastapi import Response
-
 from benchmarks.denials.cells import Cell
 from benchmarks.denials.operations import When
 from benchmarks.denials.scalings import exhausted
 from benchmarks.pool import in_processes
+from benchmarks.recreations import GONE_SECONDS
 from contracts.base import Target
 from contracts.topics import SERVICES
 from sandbox.aws.call_log import Call
 from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.load import shipped
 from sandbox.scenarios.model import Scenario
-from services._chassis.aws import Aws
-from services.recovery.api.recreation import Decided, RecreateRequest
+from services.recovery.api.recreation import RecreateRequest
 from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import Stage
 from surefoot.rehearsal.system import InProcessSystem
@@ -63,7 +62,7 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
     "drilled": {
         "change": "check_up",
         "policy": {"version": 1, "defaults": DRILLED},
-        "drills": [{"at": 60, "plan": "rollback"}, {"at": 400, "plan": "scaling"}],
+        "drills": [{"at": 60, "plan": "rollback"}, {"at": 400, "plan": "scaling"}, {"at": 800, "plan": "recreate"}],
         "expect": {"outcome": "succeeded", "watch": 900, "ready": True},
     },
     "recreated": {"expect": {"outcome": "succeeded", "watch": 60}},
@@ -107,20 +106,12 @@ def made_by(call: Call) -> tuple[str, str] | None:
 
 
 async def _delete_and_recreate(stage: Stage, system: InProcessSystem) -> None:
-    """Delete the service and all around it, as somebody with a console, and have it made again."""
-    aws, there = Aws(stage.connection, "somebody"), {"cluster": CLUSTER, "service": SERVICE}
-    target = Target(account=stage.aws.world.workload.place[0], region=stage.aws.world.workload.place[1], **there)
-    await aws.call("ecs", "delete_service", **there, force=True)
-    for balancer in await aws.pages("elbv2", "describe_load_balancers", "LoadBalancers"):
-        arn = balancer["LoadBalancerArn"]
-        for listener in await aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn):
-            await aws.call("elbv2", "delete_listener", ListenerArn=listener["ListenerArn"])
-    for group in await aws.pages("elbv2", "describe_target_groups", "TargetGroups"):
-        await aws.call("elbv2", "delete_target_group", TargetGroupArn=group["TargetGroupArn"])
-    for group in await aws.pages("logs", "describe_log_groups", "logGroups"):
-        await aws.call("logs", "delete_log_group", logGroupName=group["logGroupName"])
-    plan = await system.recovery.recreation.ask(target, RecreateRequest(actor="ann"), None, Response())
-    await system.recovery.recreation.decide(target, Decided(plan=plan["plan"], actor="ben"), Response(), approves=True)
+    """Delete the service and all that is its own, and have it made again."""
+    place = stage.aws.world.workload.place
+    target = Target(account=place.account, region=place.region, cluster=CLUSTER, service=SERVICE)
+    stage.aws.happen(Incident(deletes="everything"))
+    await stage.clock.sleep(GONE_SECONDS)
+    await system.recreate(target, RecreateRequest(actor="ann"), "ben")
     await stage.clock.sleep(900)
 
 

@@ -4,6 +4,7 @@ from random import Random
 
 import httpx2
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.aws.http_answers import Request
 from tests.sandbox.built import ECR, built
@@ -122,3 +123,21 @@ def test_a_service_may_be_behind_two_target_groups() -> None:
         assert made.service()["deployments"][0]["rolloutState"] == "COMPLETED"
         metrics = made.client("cloudwatch").list_metrics(Namespace="AWS/ApplicationELB", MetricName="RequestCount")
         assert len({str(metric["Dimensions"]) for metric in metrics["Metrics"]}) == 4, "two balancers, two groups"
+
+
+def test_the_same_target_group_and_the_same_listener_are_made_once() -> None:
+    """Elastic Load Balancing API reference, CreateTargetGroup, CreateListener: with the same settings they succeed."""
+    with built() as made:
+        balancing, vpc = made.client("elbv2"), made.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+        asked = {"Name": "again", "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"}
+        first, second = (balancing.create_target_group(**asked)["TargetGroups"][0] for _ in range(2))
+        assert first["TargetGroupArn"] == second["TargetGroupArn"]
+        with pytest.raises(ClientError, match="DuplicateTargetGroupName"):
+            balancing.create_target_group(**asked | {"Port": 81})
+        [balancer] = balancing.describe_load_balancers()["LoadBalancers"]
+        forward = [{"Type": "forward", "TargetGroupArn": first["TargetGroupArn"]}]
+        listens = {"LoadBalancerArn": balancer["LoadBalancerArn"], "Protocol": "HTTP", "Port": 8081}
+        made_of = [balancing.create_listener(**listens, DefaultActions=forward)["Listeners"][0] for _ in range(2)]
+        assert made_of[0]["ListenerArn"] == made_of[1]["ListenerArn"]
+        with pytest.raises(ClientError, match="DuplicateListener"):
+            balancing.create_listener(**listens, DefaultActions=[*forward, *forward])

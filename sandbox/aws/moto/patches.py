@@ -28,6 +28,7 @@ from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 
 from sandbox.aws.accounts import Place
 from sandbox.aws.ecs.targets import Target
+from sandbox.aws.moto.repeated import repeated_calls
 from sandbox.aws.patching import Undo, put_in_place
 from sandbox.aws.world.world import World
 
@@ -44,6 +45,7 @@ def patched(worlds: Mapping[Place, World], now: Callable[[], float]) -> Iterator
         _target_health(worlds, undo)
         _autoscaling_sees_services(worlds, undo)
         _alarms_of_target_tracking(undo)
+        undo.append(put_in_place(repeated_calls()))
         _arns_of_network_load_balancers(undo)
         _subnets_count_tasks(worlds, undo)
         _product_time(now, undo)

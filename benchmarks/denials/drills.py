@@ -1,0 +1,140 @@
+"""Drills while AWS does harm to one operation: what is played, and what each end is worth.
+
+``python -m benchmarks.denials.drills`` plays them all; ``make denials`` does so at the end.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.drills import SCENARIO, tried
+from benchmarks.pool import in_processes
+from contracts.drills import DrillPlan
+from sandbox.aws.server.outcome import live_image, wanted_tasks
+from sandbox.scenarios.harm import Kind, ScheduledRule
+from sandbox.scenarios.model import Scenario
+from surefoot.rehearsal.stage import Stage
+
+HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
+OPERATIONS: dict[str, tuple[DrillPlan, ...]] = {
+    "application-autoscaling:RegisterScalableTarget": ("scaling",),
+    "ec2:CreateSecurityGroup": ("recreate",),
+    "ec2:DescribeSecurityGroups": ("recreate",),
+    "ecr:BatchGetImage": ("rollback", "recreate"),
+    "ecs:DescribeClusters": ("recreate",),
+    "ecs:DescribeServices": ("rollback", "scaling", "recreate"),
+    "ecs:DescribeTaskDefinition": ("rollback", "recreate"),
+    "ecs:UpdateService": ("rollback", "scaling"),
+    "elasticloadbalancing:DescribeTargetGroups": ("recreate",),
+    "elasticloadbalancing:DescribeTargetHealth": ("rollback", "scaling"),
+    "logs:DescribeLogGroups": ("recreate",),
+    "s3:GetObject": ("rollback", "recreate"),
+}
+"""``service:Operation`` → the plans whose drills call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    operation: str
+    harm: Kind
+    plan: DrillPlan
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation} {self.harm} {self.plan}"
+
+    @property
+    def scenario(self) -> Scenario:
+        service, operation = self.operation.split(":")
+        harm: dict[str, Any] = {"service": service, "operation": operation, "agent": "surefoot/recovery/drill/"}
+        if self.plan == "scaling":
+            harm["agent"] = "surefoot/recovery/"
+        return SCENARIO.model_copy(update={"harm": (ScheduledRule(at=0, kind=self.harm, **harm),)})
+
+
+def matrix() -> Iterator[Cell]:
+    """Yield all cells."""
+    for operation, plans in OPERATIONS.items():
+        for harm in HARMS:
+            yield from (Cell(operation, harm, plan) for plan in plans)
+
+
+def with_name(name: str) -> Cell:
+    [cell] = [cell for cell in matrix() if cell.name == name]
+    return cell
+
+
+class Worth(StrEnum):
+    """What an end is worth. The last two are wrong."""
+
+    RIGHT = "right"
+    """It was measured, or planned, and all is as before."""
+    TOLD = "told"
+    """It was not measured, why is said, and all is as before."""
+    LEFT = "left behind"
+    SILENT = "silent"
+    """It has no end in time, or its end says nothing."""
+
+
+ACCEPTED = (Worth.RIGHT, Worth.TOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a drill ended."""
+
+    result: str
+    """``refused`` where it did not begin; empty where it did not end."""
+    sentence: str
+    as_before: bool
+    """Whether version and count are as before, and no drill stands any more."""
+
+
+def worth(ended: Ended) -> Worth:
+    """Return what an end is worth. Pure."""
+    if not ended.result or not ended.sentence:
+        return Worth.SILENT
+    if not ended.as_before:
+        return Worth.LEFT
+    return Worth.RIGHT if ended.result == "measured" else Worth.TOLD
+
+
+def played(cell: Cell, seed: int = 1) -> Ended:
+    """Play a cell to its end."""
+    left: list[bool] = []
+
+    def look(stage: Stage) -> None:
+        world = stage.aws.world
+        left.append((live_image(world), wanted_tasks(world)) == ("1.0", SCENARIO.world.service.desired_count))
+
+    end = tried(cell.plan, seed, cell.scenario, look)
+    return Ended(end.result, end.sentence, all(left))
+
+
+def _play(name: str) -> tuple[str, Ended]:
+    return name, played(with_name(name))
+
+
+def main() -> int:
+    """Play the matrix and print each end; 1 where one is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials.drills", description=__doc__)
+    parser.add_argument("--only", default="", help="cells whose names have all these words")
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    names = [cell.name for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
+    console, wrong = Console(highlight=False), 0
+    for name, ended in in_processes(_play, names, asked.processes):
+        found = worth(ended)
+        wrong += found not in ACCEPTED
+        console.print(f"{name}: {found} ({ended.result}: {ended.sentence})", markup=False, soft_wrap=True)
+    console.print(f"{len(names)} drills, {wrong} of them wrong")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
