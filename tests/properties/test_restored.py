@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     DeploymentConfig,
@@ -13,21 +14,27 @@ from contracts.deployment import (
     DeployRequested,
     ImageChange,
     Outcome,
+    Override,
     run_id_of,
 )
 from contracts.envelope import Headers, from_message
 from contracts.gates import Verdict
+from contracts.migration import SCHEMA_KNOWN, MigrationStarted
+from contracts.migration_asked import MigrationAsked
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, RunHeld
 from contracts.topics import DEPLOYMENT_EVENTS, RECOVERY_EVENTS
 from services.orchestrator.domain.view import RunView, run_key
+from services.recovery.domain.protection import Protection, key_of
 from tests.properties.profiles import PROFILE
 from tests.properties.world import TARGET, World, finished
 
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
 IDS = ("a", "b", "c")
+LOOKED = (Override(gate=SCHEMA_KNOWN, reason="somebody has looked"),)
 happenings = st.one_of(
     st.tuples(st.just("ask"), st.sampled_from(IDS)),
+    st.tuples(st.just("migrate"), st.sampled_from(IDS)),
     st.tuples(st.just("abort"), st.sampled_from(IDS)),
     st.tuples(st.just("flow"), st.integers(1, 8)),
     st.tuples(st.just("flow"), st.integers(1, 8)),
@@ -50,6 +57,13 @@ class Lenient:
 
 def run_of(id_: str) -> str:
     return run_id_of(TARGET, "ci", id_)
+
+
+def _ask(world: World, id_: str, *, migrates: bool) -> None:
+    event = DeployRequested(target=TARGET, change=ImageChange(reference="shop/web:2"), actor="a", config=SHORT)
+    if migrates:
+        event = event.model_copy(update={"migration": MigrationAsked(compatible=True), "overrides": LOOKED})
+    world.publish_outside(event, id_, "ci")
 
 
 def _approve(world: World, run_id: str) -> None:
@@ -82,9 +96,8 @@ def happen(world: World, what: str, how: object) -> None:
         ACTS[what](world, run_of(str(how)))
         return
     match what:
-        case "ask":
-            event = DeployRequested(target=TARGET, change=ImageChange(reference="shop/web:2"), actor="a", config=SHORT)
-            world.publish_outside(event, str(how), "ci")
+        case "ask" | "migrate":
+            _ask(world, str(how), migrates=what == "migrate")
         case "flow":
             for _ in range(int(str(how))):
                 world.flow()
@@ -115,6 +128,16 @@ def rolled_back(world: World) -> set[str | None]:
     return {event.run_id for event in events if isinstance(event, RollbackStarted | RollbackFinished)}
 
 
+def migrated(world: World) -> dict[str, set[str]]:
+    """Return the migrations of each run, as recovery published that it starts them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in world.topics[RECOVERY_EVENTS.name]:
+        event = from_message(record.headers, record.value).event
+        if isinstance(event, MigrationStarted):
+            found[str(event.run_id)].add(event.migration_id)
+    return found
+
+
 def ends(world: World) -> dict[str, list[DeploymentFinished]]:
     found: dict[str, list[DeploymentFinished]] = defaultdict(list)
     for record in world.topics[DEPLOYMENT_EVENTS.name]:
@@ -127,14 +150,21 @@ def ends(world: World) -> dict[str, list[DeploymentFinished]]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @PROFILE
-@given(before=courses, lost=courses, after=courses, backwards=st.booleans(), approvals=st.booleans())
+@given(
+    before=courses,
+    lost=courses,
+    after=courses,
+    backwards=st.booleans(),
+    approvals=st.booleans(),
+    first=st.sampled_from(["ask", "migrate"]),
+)
 def test_each_run_keeps_its_end(
-    before: list[Happening], lost: list[Happening], after: list[Happening], backwards: bool, approvals: bool
+    before: list[Happening], lost: list[Happening], after: list[Happening], backwards: bool, approvals: bool, first: str
 ) -> None:
     world = World()
     world.want_approvals(int(approvals), 0)
     world.ledger = Lenient()  # type: ignore[assignment]
-    happen(world, "ask", "a")
+    happen(world, first, "a")
     for event in before:
         happen(world, *event)
     copy = world.copy()
@@ -155,3 +185,9 @@ def test_each_run_keeps_its_end(
     assert stays_armed(world) <= known_lost
     succeeded = {run_id for run_id, found in published.items() if found[0].outcome is Outcome.SUCCEEDED}
     assert not succeeded & rolled_back(world), "it succeeded, and was rolled back"
+    migrations = migrated(world)
+    assert {len(ids) for ids in migrations.values()} <= {1}, "a run migrates twice"
+    tokens = {caused_id(id_, "task") for ids in migrations.values() for id_ in ids}
+    assert world.tasks.started.keys() <= tokens, "a task was started that nobody was told of"
+    protection = Protection.from_bytes(finished(world.recovery.store.load(key_of(TARGET))))
+    assert protection.migration is None, "a migration never ends"
