@@ -65,6 +65,10 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
         "drills": [{"at": 60, "plan": "rollback"}, {"at": 400, "plan": "scaling"}, {"at": 800, "plan": "recreate"}],
         "expect": {"outcome": "succeeded", "watch": 900, "ready": True},
     },
+    "moved": {
+        "world": {"happenings": [{"at": 250, "deploys": "moved"}, {"at": 300, "scale_to": 2}]},
+        "expect": {"outcome": "succeeded", "watch": 1500},
+    },
     "recreated": {"expect": {"outcome": "succeeded", "watch": 60}},
 }
 """Name → what else is played: besides deployments, a scaling and migrations."""
@@ -79,7 +83,7 @@ def scenarios() -> Mapping[str, Scenario]:
     made = {
         name: Scenario.model_validate({"name": name, "teaches": f"{name}.", **what}) for name, what in OTHERS.items()
     }
-    alarms = Cell("monitoring:DescribeAlarms", "none", When.ALWAYS, "errors-50").scenario
+    alarms = Cell("monitoring:DescribeAlarms", "none", When.ALWAYS, "users-only").scenario
     return {name: shipped()[name] for name in names} | made | {"alarms": alarms, "exhausted": exhausted()}
 
 
