@@ -43,6 +43,8 @@ PEACE_SECONDS = 300.0
 """How long runs may take to end once no more harm is done: above the sum of a run's own deadlines at this speed."""
 QUIET_SECONDS = 6.0
 """No event for so long after the last run's end: then nothing is under way any more."""
+SETTLED_SECONDS = 2.0
+"""No event for so long: what was never done by then is asked for."""
 STEADY_SECONDS = 40.0
 """The longest that old tasks drain after all that: the deregistration delay, with the clock's speed."""
 TICK_SECONDS = 0.05
@@ -187,10 +189,11 @@ class Drive:
                 self._person.finish()
             if len(self._seen.events) != count:
                 count, moved = len(self._seen.events), time.monotonic()
-            if self._busy or time.monotonic() - moved <= QUIET_SECONDS:
+            quiet = time.monotonic() - moved
+            if self._busy or quiet <= SETTLED_SECONDS:
                 continue
             self._waiting += self._encores.missing(exercised(self.asked, self._seen))
-            if not self._waiting:
+            if not self._waiting and quiet > QUIET_SECONDS:
                 break
         self.images.after = self._stack.steady(STEADY_SECONDS)
         apis = (self._person.api, self._recreation.api)

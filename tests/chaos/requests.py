@@ -26,11 +26,11 @@ REJECTED = 0.2
 """The share of runs that want an approval which a person rejects."""
 SUPERSEDING = 0.1
 """The share of runs that take the place of the one before them on their target."""
-MIGRATING = 0.5
+MIGRATING = 0.35
 """The share of runs of healthy versions that migrate before their change, where a task can run."""
 FAILING = 0.3
 """The share of these whose migration fails."""
-TASK_SECONDS = 40.0
+TASK_SECONDS = 30.0
 """Product seconds for which the task of a migration runs: long enough for services to die meanwhile."""
 UNFIT = "wrong-architecture"
 VISITED = 15
