@@ -165,6 +165,8 @@ _RESOURCES: Mapping[str, Callable[[Parameters], Sequence[str]]] = {
     "secretsmanager:DescribeSecret": _secret,
     "secretsmanager:GetSecretValue": _secret,
     "ecr:BatchGetImage": _REPOSITORY,
+    "ecr:DescribeImages": _REPOSITORY,
+    "ecr:GetLifecyclePolicy": _REPOSITORY,
     "ecr:GetDownloadUrlForLayer": _REPOSITORY,
     "iam:GetRole": _filled("arn:aws:iam::{account}:role/{RoleName}"),
     "s3:GetObject": _OBJECT,

@@ -228,6 +228,10 @@ def test_what_is_allowed_is_seen_as_allowed(roles: dict[str, dict[str, Any]]) ->
     assert allowed(roles["validator"], Asked("ec2:DescribeSubnets", "*", OF_REGION))
     secret = f"arn:aws:secretsmanager:{HERE}:secret:court-case/probe-token-AbCdEf"
     assert allowed(roles["health"], Asked("secretsmanager:GetSecretValue", secret))
+    lifecycle = Asked("ecr:GetLifecyclePolicy", f"arn:aws:ecr:{HERE}:repository/backend")
+    assert allowed(policy, lifecycle)
+    assert allowed(policy, Asked("servicequotas:GetServiceQuota", "*", OF_REGION))
+    assert not allowed(roles["validator"], lifecycle)
     alarm = f"arn:aws:cloudwatch:{HERE}:alarm:surefoot-x/y-cpu"
     assert allowed(roles["monitor"], Asked("cloudwatch:PutMetricAlarm", alarm, {"cloudwatch:AlarmActions": (PEOPLE,)}))
 
