@@ -235,3 +235,14 @@ def test_what_stays_and_names_what_stays_is_not_told() -> None:
     gone = {"log group:/ecs/backend", "composite alarm:all"}
     plan = planned(WHOLE, {key: found for key, found in there(WHOLE).items() if key not in gone})
     assert not [warning for warning in plan.warnings if "another id" in warning]
+
+
+def test_by_which_names_it_is_found_in_the_network_is_not_looked_at_and_that_is_told() -> None:
+    arn = "arn:aws:servicediscovery:us-west-2:123456789012:service/srv-7"
+    found = " ".join(planned(snapshot({"serviceRegistries": [{"registryArn": arn}]})).warnings)
+    assert "Its Service Connect namespace internal is not looked at: it has to be there" in found
+    assert "Its Cloud Map services (srv-7) are not looked at" in found
+    there_already = planned(WHOLE, {"service:BackendService": Found()})
+    assert not [warning for warning in there_already.warnings if "Connect" in warning]
+    off = [{"id": "1", "status": "PRIMARY", "serviceConnectConfiguration": {"enabled": False}}]
+    assert not [warning for warning in planned(snapshot({"deployments": off})).warnings if "Connect" in warning]

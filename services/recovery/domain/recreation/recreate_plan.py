@@ -21,7 +21,13 @@ from services.recovery.domain.recreation.recreate_parts import (
     security_groups,
     task_definition,
 )
-from services.recovery.domain.recreation.recreate_service import alarms, dashboards, scaling, service
+from services.recovery.domain.recreation.recreate_service import (
+    alarms,
+    dashboards,
+    names_in_the_network,
+    scaling,
+    service,
+)
 from services.recovery.domain.snapshots.snapshot import Snapshot
 
 State = Literal["there", "differs", "missing", "unknown"]
@@ -219,6 +225,9 @@ def _warnings(snapshot: Snapshot, lines: Sequence[Line], needs: Sequence[Need]) 
         if line.state == "differs":
             yield line.sentence
     yield from _names_gone(lines)
+    for line in lines:
+        if line.made and line.part.kind is Kind.SERVICE:
+            yield from names_in_the_network(line.part)
     if any(line.part.kind is Kind.LISTENER and line.made and line.part.body.get("Certificates") for line in lines):
         yield "Of a listener's certificates the snapshot has the first alone: add others by hand."
     if any(line.part.kind is Kind.TARGET_GROUP and line.made for line in lines):
