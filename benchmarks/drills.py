@@ -34,7 +34,7 @@ from surefoot.rehearsal.system import InProcessSystem
 PLANS: tuple[DrillPlan, ...] = ("rollback", "scaling", "recreate")
 LONGEST = 3600.0
 LOOK_SECONDS = 1.0
-BACK_SECONDS = 300.0
+BACK_SECONDS = 900.0
 """In which what a scaling has set comes back, where AWS lets it."""
 POLICY = b"version: 1\ndefaults: {drills: {enabled: true, hours: 00-24, days: [mon]}}\n"
 SCENARIO = Scenario(

@@ -36,6 +36,8 @@ OPERATIONS: dict[str, tuple[DrillPlan, ...]] = {
     "s3:GetObject": ("rollback", "recreate"),
 }
 """``service:Operation`` → the plans whose drills call it."""
+OF_A_SCALING = ("application-autoscaling:RegisterScalableTarget", "ecs:UpdateService")
+"""What the way up of a drill's scaling calls; its restoration is among the cells of scalings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,8 @@ class Cell:
     @property
     def scenario(self) -> Scenario:
         service, operation = self.operation.split(":")
-        harm: dict[str, Any] = {"service": service, "operation": operation, "agent": "surefoot/recovery/drill/"}
-        if self.plan == "scaling":
-            harm["agent"] = "surefoot/recovery/"
+        job = "scale" if self.operation in OF_A_SCALING and self.plan == "scaling" else "drill"
+        harm: dict[str, Any] = {"service": service, "operation": operation, "agent": f"surefoot/recovery/{job}/"}
         return SCENARIO.model_copy(update={"harm": (ScheduledRule(at=0, kind=self.harm, **harm),)})
 
 

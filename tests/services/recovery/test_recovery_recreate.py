@@ -7,7 +7,7 @@ import pytest
 from services.recovery.api.recreation import shown
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.move import Move
-from services.recovery.domain.recreation.recreate_parts import Kind, new_names, permission
+from services.recovery.domain.recreation.recreate_parts import Kind, new_names, permission, renamed
 from services.recovery.domain.recreation.recreate_plan import Found, Unread, rules_of_others
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from tests.services.recovery.harness import TARGET
@@ -246,3 +246,11 @@ def test_by_which_names_it_is_found_in_the_network_is_not_looked_at_and_that_is_
     assert not [warning for warning in there_already.warnings if "Connect" in warning]
     off = [{"id": "1", "status": "PRIMARY", "serviceConnectConfiguration": {"enabled": False}}]
     assert not [warning for warning in planned(snapshot({"deployments": off})).warnings if "Connect" in warning]
+
+
+def test_names_that_stand_for_one_another_are_put_in_place_at_once() -> None:
+    names = {"sg-1": "sg-2", "sg-2": "sg-1", "sg-12": "sg-9"}
+    assert renamed({"groups": ["sg-1", "sg-2", "x/sg-12/sg-1"], "count": 3}, names) == {
+        "groups": ["sg-2", "sg-1", "x/sg-9/sg-2"], "count": 3,
+    }  # fmt: skip
+    assert renamed("sg-1", {}) == "sg-1"

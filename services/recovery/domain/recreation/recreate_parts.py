@@ -5,6 +5,7 @@ is new meanwhile, a security group's id or the ARN of a target group, is put in 
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -77,16 +78,15 @@ class Part:
 
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a value with each name in its texts replaced, the longest first: one may be a part of another."""
+    """Return a value with each name in its texts replaced at once, the longest first: one may be a part of another."""
     if isinstance(value, Mapping):
         return {key: renamed(part, names) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [renamed(part, names) for part in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not names:
         return value
-    for old in sorted(names, key=len, reverse=True):
-        value = value.replace(old, names[old])
-    return value
+    known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(known, lambda found: names[found[0]], value)
 
 
 def new_names(ref: str, found: str) -> dict[str, str]:
