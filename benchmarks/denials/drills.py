@@ -18,6 +18,8 @@ from contracts.drills import DrillPlan
 from sandbox.aws.server.outcome import live_image, wanted_tasks
 from sandbox.scenarios.harm import Kind, ScheduledRule
 from sandbox.scenarios.model import Scenario
+from sandbox.scenarios.service import Scaling, Service
+from sandbox.scenarios.world import World
 from surefoot.rehearsal.stage import Stage
 
 HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
@@ -36,6 +38,8 @@ OPERATIONS: dict[str, tuple[DrillPlan, ...]] = {
     "s3:GetObject": ("rollback", "recreate"),
 }
 """``service:Operation`` → the plans whose drills call it."""
+UNTRACKED = Scaling(min_capacity=2, max_capacity=8, target_tracking=())
+"""Limits without a policy: with one, it takes the task of a drill away in its own time (ADR 45)."""
 OF_A_SCALING = ("application-autoscaling:RegisterScalableTarget", "ecs:UpdateService")
 """What the way up of a drill's scaling calls; its restoration is among the cells of scalings."""
 
@@ -55,7 +59,8 @@ class Cell:
         service, operation = self.operation.split(":")
         job = "scale" if self.operation in OF_A_SCALING and self.plan == "scaling" else "drill"
         harm: dict[str, Any] = {"service": service, "operation": operation, "agent": f"surefoot/recovery/{job}/"}
-        return SCENARIO.model_copy(update={"harm": (ScheduledRule(at=0, kind=self.harm, **harm),)})
+        world = World(history_days=0, service=Service(scaling=UNTRACKED if self.plan == "scaling" else Scaling()))
+        return SCENARIO.model_copy(update={"world": world, "harm": (ScheduledRule(at=0, kind=self.harm, **harm),)})
 
 
 def matrix() -> Iterator[Cell]:
