@@ -224,4 +224,4 @@ class Migrations(RuleBasedStateMachine):
 
 
 TestMigrations = Migrations.TestCase
-TestMigrations.settings = settings(PROFILE, max_examples=40, stateful_step_count=12)
+TestMigrations.settings = settings(PROFILE, max_examples=20, stateful_step_count=12)

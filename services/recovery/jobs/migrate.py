@@ -114,7 +114,7 @@ class _Execution:
         """Wait for AWS to answer. A task that runs is followed for as long as any is."""
         why = str(failed).rstrip(".")
         if migration.task_arn:
-            return self._ended(not_known(why)) if self._followed_for_too_long(migration) else None
+            return await self._unseen(migration, why)
         self.failing_since = min(self.failing_since, now)
         asked = self.called or migration.called_at is not None
         maybe = migration.maybe_started or (asked and _unclear(failed))
@@ -126,6 +126,15 @@ class _Execution:
         return self._ended(
             not_known(f"whether its task was started was not told: {why}") if maybe else did_not_start(why)
         )
+
+    async def _unseen(self, migration: Migration, why: str) -> Transition | None:
+        """Follow a task that ECS does not describe; once its time is over, tell that, too."""
+        if self._followed_for_too_long(migration):
+            return self._ended(not_known(why))
+        if self.job.clock.now() >= self._called(migration) + migration.minutes * 60:
+            took = f"It takes longer than {migration.minutes:g} minutes, or is over"
+            await self._goes_on(migration, f"{took}, and that cannot be seen: {why}")
+        return None
 
     async def _prepare(self, migration: Migration) -> Transition | None:
         try:

@@ -323,6 +323,30 @@ async def test_a_migration_beyond_its_time_goes_on_and_is_followed_to_its_end(
     assert [finished.result for finished in recovery.published(MigrationFinished)] == ["succeeded"]
 
 
+async def test_one_that_ecs_does_not_describe_is_told_once_its_time_is_over(
+    recovery: Recovery, web: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted, seen = await asked(web, timeout_minutes=5), list[dict[str, Any]]()
+    describe, sleep = recovery.one_off.task, recovery.clock.sleep
+
+    async def refused(*given: Any) -> Any:
+        if recovery.clock.now() < START.timestamp() + 900:
+            raise AwsError("ECS did not answer DescribeTasks: AccessDeniedException", code="AccessDeniedException")
+        return await describe(*given)
+
+    async def sleep_and_look(seconds: float) -> None:
+        await sleep(seconds * 6)
+        seen.append((await web.get(f"http://here{accepted['url']}")).json())
+
+    monkeypatch.setattr(recovery.one_off, "task", refused)
+    recovery.clock.sleep = sleep_and_look  # type: ignore[method-assign]
+    await recovery.work()
+    overdue = next(operation for operation in seen if operation["overdue"])
+    assert overdue["state"] == "running"
+    assert "cannot be seen: ECS did not answer DescribeTasks" in overdue["sentence"]
+    assert [finished.result for finished in recovery.published(MigrationFinished)] == ["succeeded"]
+
+
 async def test_where_the_policy_says_so_it_is_stopped_and_that_is_told(
     recovery: Recovery, web: httpx2.AsyncClient
 ) -> None:
