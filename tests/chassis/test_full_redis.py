@@ -80,7 +80,7 @@ async def test_what_was_handled_is_acknowledged(store: RedisStore) -> None:
 async def test_reads_of_a_rollback_draw_from_the_budget(store: RedisStore) -> None:
     readiness = Readiness()
     budget: Any = ReadBudget(store.redis, 10, readiness)
-    assert await budget._run("bucket", ahead=False) == b"0"
+    assert await budget._run("bucket", 10, ahead=False) == b"0"
 
 
 async def test_over_http_it_is_503_with_what_to_do(store: RedisStore) -> None:

@@ -60,6 +60,7 @@ TABLE = {
         "GET /disaster-recovery/snapshots/{cluster_name}/{service_name}/diff": V,
         "GET /disaster-recovery/readiness/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/drift/{cluster_name}/{service_name}": V,
+        "GET /disaster-recovery/moves/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/decisions/{cluster_name}/{service_name}": V,
         "POST /disaster-recovery/rollback/{cluster_name}/{service_name}": O,
         "POST /disaster-recovery/emergency-scale/{cluster_name}/{service_name}": O,
