@@ -15,6 +15,7 @@ from sandbox.apache_kafka import Unavailable
 from sandbox.child import NotStarted
 from sandbox.kafka.broker import DevBroker
 from sandbox.valkey import Valkey
+from services._chassis.audit.acts import origin
 from tests.bus.harness import Node
 from tests.bus.servers import DevKafka, apache, maven, named
 from tests.chaos.mutants import install
@@ -25,6 +26,13 @@ settings.load_profile("any-machine")
 
 ON_A_KAFKA = {"bus", "surefoot", "secure_kafka"}
 """The fixtures of those tests that Apache Kafka must pass as well as the dev broker."""
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_asked() -> Iterator[None]:
+    """End each test without the sender of a message: coroutines that a test drives itself share this context."""
+    yield
+    origin.set(None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from math import inf
 from typing import Any
 
@@ -15,8 +16,11 @@ from contracts.envelope import Envelope, from_message
 from contracts.policy import Access, Callers, ServicePolicy
 from sandbox.virtual.redis import MemoryRedis
 from services._aws.ecs_views import EcsService
+from services._chassis import rates
+from services._chassis.admission import Admission
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock, Pace
+from services._chassis.lanes import BY_HAND, REQUESTS
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, Indexed, RedisStore, S, Written
 from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
@@ -328,3 +332,10 @@ class ScriptedAws(Aws):
 async def there(target: Target) -> EcsService:
     """As ``existing`` does for a service that is there."""
     return EcsService({"serviceName": target.service, "status": "ACTIVE"})
+
+
+def unhurried() -> Admission:
+    """Return limits for which a minute passes between any two requests: who may, and not how often, is tested."""
+    lanes = {REQUESTS: rates.ORDINARY, BY_HAND: rates.BY_HAND}
+    limits = {lane: rates.RateLimit(allowed, count(step=60.0).__next__) for lane, allowed in lanes.items()}
+    return Admission(limits=limits, pace=rates.RateLimit(rates.PACE, count(step=60.0).__next__))

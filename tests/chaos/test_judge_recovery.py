@@ -16,7 +16,7 @@ from contracts.scaling import Counts, ScalingFinished, ScalingStarted
 from tests.chaos.judge import OLDER_COPY
 from tests.chaos.judge_drills import judge_drills
 from tests.chaos.judge_left import Left, judge_left
-from tests.chaos.judge_migrations import judge_migrations
+from tests.chaos.judge_migrations import NEVER_RAN, judge_migrations
 from tests.chaos.judge_recreations import MAKING, judge_recreations
 from tests.chaos.judge_scalings import judge_scalings
 from tests.chaos.report import Report
@@ -149,14 +149,14 @@ TOKEN = caused_id("m", "task")
 MIGRATING = replace(ASKED, migrates=True)
 
 
-def migrated(result: str, migration_id: str = "m") -> MigrationFinished:
+def migrated(result: str, migration_id: str = "m", sentence: str = "") -> MigrationFinished:
     return MigrationFinished.model_validate(
         {
             "target": TARGET.model_dump(),
             "migration_id": migration_id,
             "run_id": RUN,
             "result": result,
-            "sentence": "",
+            "sentence": sentence,
         }
     )
 
@@ -186,6 +186,7 @@ WELL, BADLY = migrated("succeeded"), migrated("failed")
             f"the run {RUN} has migrated 2 times",
         ),
         ((MIGRATES, migrated("did_not_start")), (run_task("t"),), "is said not to have started"),
+        ((MIGRATES, migrated("did_not_start", sentence=f"It did not, because {NEVER_RAN}.")), (run_task("t"),), ""),
         ((MIGRATES, WELL), (), "no task of it was started"),
         ((MIGRATES, BADLY, APPLIED), (run_task("t"),), "has ended failed"),
         ((APPLIED,), (), "was never run"),

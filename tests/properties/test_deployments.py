@@ -403,6 +403,6 @@ class Deployments(RuleBasedStateMachine):
         assert (course.active, course.queue) == (None, ())
 
 
-Deployments.TestCase.settings = settings(PROFILE, max_examples=70)
+Deployments.TestCase.settings = settings(PROFILE, max_examples=40)
 TestDeployments = pytest.mark.timeout(900)(Deployments.TestCase)
 """Hypothesis shrinks a failure before it is shown, which takes minutes."""

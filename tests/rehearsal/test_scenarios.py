@@ -14,10 +14,10 @@ from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import NeverEnds
 
 LONG = frozenset({
-    "alarm-already-firing", "approved", "check-up-of-a-deployment", "database-away", "ecs-goes-back",
-    "failing-migration", "full-subnets", "late-and-slow", "late-decline", "late-decline-when-old",
-    "late-metrics", "memory-leak", "migrated-and-rolled-back", "moved-by-others", "moved-tag", "no-capacity",
-    "noisy", "paused-and-unhealthy", "spot-stop", "superseded",
+    "alarm-already-firing", "approved", "blue-green", "check-up-of-a-deployment", "database-away", "drift",
+    "ecs-goes-back", "failing-migration", "full-subnets", "late-and-slow", "late-decline",
+    "late-decline-when-old", "late-metrics", "memory-leak", "migrated-and-rolled-back", "migrates-by-policy",
+    "moved-by-others", "moved-tag", "no-capacity", "noisy", "paused-and-unhealthy", "spot-stop", "superseded",
 })  # fmt: skip
 """Scenarios that take more than two seconds, as much product time passes: ``make test-slow`` plays them. Each kind of
 end has one that does not."""

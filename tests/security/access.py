@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from itertools import count
 from typing import Any
 
 import httpx2
@@ -17,22 +16,19 @@ from contracts.base import Target
 from contracts.policy import Callers, ServicePolicy
 from contracts.topics import Party
 from sandbox.virtual.redis import MemoryRedis
-from services._chassis import rates
 from services._chassis.access import api_keys
 from services._chassis.access.caller import Decision
 from services._chassis.access.guard import Access
 from services._chassis.access.key_ring import KeyRing, KeyStore
 from services._chassis.access.served import Served
-from services._chassis.admission import Admission
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http
-from services._chassis.lanes import BY_HAND, REQUESTS
 from services._chassis.policy import router as policy_router
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform
 from services._policy.source import PolicySource
-from tests.kit import JSON, FakeClock, FakePolicies, memory_store, without_file
+from tests.kit import JSON, FakeClock, FakePolicies, memory_store, unhurried, without_file
 from tests.security.test_fuzz import NOW, DenyingAws
 
 OURS = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -132,20 +128,13 @@ class Installed:
     readiness: Readiness
 
 
-def _unhurried() -> Admission:
-    """Return limits for which a minute passes between any two requests: who may, and not how often, is tested."""
-    lanes = {REQUESTS: rates.ORDINARY, BY_HAND: rates.BY_HAND}
-    limits = {lane: rates.RateLimit(allowed, count(step=60.0).__next__) for lane, allowed in lanes.items()}
-    return Admission(limits=limits, pace=rates.RateLimit(rates.PACE, count(step=60.0).__next__))
-
-
 @cache
 def installed(party: Party) -> Installed:
     """Return the one of its service, since it takes long to make; ``guarded`` makes it new for each test."""
     access, policies = Access(), FakePolicies()
     access.policies = policies
     readiness = Readiness()
-    http = create_http(ready, readiness, admission=_unhurried(), access=access)
+    http = create_http(ready, readiness, admission=unhurried(), access=access)
     settings = load_settings(
         party, aws_account=OURS.account, aws_region=OURS.region, backup_bucket="snapshots", _env_file=None
     )

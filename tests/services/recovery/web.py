@@ -1,8 +1,13 @@
 """All routes of recovery, over fakes."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, fields
+from functools import cache, partial
+from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 
 from contracts.base import Target
 from services._aws.ecs_views import EcsService
@@ -21,16 +26,41 @@ from services.recovery.api.router import PREFIX, Endpoints, create_router
 from services.recovery.api.scaling import ScalingEndpoints
 from services.recovery.api.snapshot import SnapshotEndpoints
 from services.recovery.trace import Trace
-from tests.kit import JSON
+from tests.kit import JSON, unhurried
 from tests.services.recovery.harness import Recovery
 from tests.services.recovery.movers import FakeMovers
 
 
-def client_of(recovery: Recovery, existing: Existing | None = None) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
-    """Return a client whose paths begin behind ``/disaster-recovery``. ``existing``: by default what its ECS says."""
+class Present:
+    """Stands for a part of what the present test has, since it takes long to make the routes."""
 
-    async def ready() -> dict[str, str]:
-        return {}
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+
+@dataclass
+class Tested:
+    """What the routes work on, which each test sets."""
+
+    recovery: Any = None
+    endpoints: Any = None
+
+
+TESTED = Tested()
+STORE: Any = Present(lambda: TESTED.recovery.store)
+CLOCK: Any = Present(lambda: TESTED.recovery.clock)
+POLICIES: Any = Present(lambda: TESTED.recovery.policies)
+OPERATIONS = Operations(STORE, CLOCK, PREFIX)
+
+
+def client_of(recovery: Recovery, existing: Existing | None = None) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+    """Return a client whose paths begin behind ``/disaster-recovery``. ``existing``: by default what its ECS says.
+
+    There is one at a time: the routes are made once for all tests.
+    """
 
     async def there(target: Target) -> EcsService:
         found = await recovery.ecs.service(target)
@@ -38,19 +68,33 @@ def client_of(recovery: Recovery, existing: Existing | None = None) -> AbstractA
             raise Problem(404, "No such service", f"There is no service {target.service}.")
         return EcsService(found)
 
-    http = create_http(ready)
-    endpoints = endpoints_of(recovery, existing or there)
-    http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=ROOT)
+    TESTED.recovery, TESTED.endpoints = recovery, endpoints_of(recovery, existing or there)
     base = f"http://here{ROOT}{PREFIX}"
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=served()), base_url=base, headers=JSON)
+
+
+@cache
+def served() -> FastAPI:
+    """Return the API over what the present test has."""
+
+    async def ready() -> dict[str, str]:
+        return {}
+
+    areas: Any = {area.name: Present(partial(_area, area.name)) for area in fields(Endpoints)}
+    http = create_http(ready, admission=unhurried())
+    http.include_router(create_router(Endpoints(**areas), Targets(POLICIES)), prefix=ROOT)
+    return http
+
+
+def _area(name: str) -> Any:
+    return getattr(TESTED.endpoints, name)
 
 
 def endpoints_of(recovery: Recovery, there: Existing) -> Endpoints:
-    operations = Operations(recovery.store, recovery.clock, PREFIX)
-    asked, policies, store = Asked(recovery.store, operations), recovery.policies, recovery.store
+    asked, policies, store = Asked(recovery.store, OPERATIONS), recovery.policies, recovery.store
     inspect, assess = recovery.inspect, recovery.assess
     return Endpoints(
-        snapshots=SnapshotEndpoints(operations, policies, inspect, assess, there),
+        snapshots=SnapshotEndpoints(OPERATIONS, policies, inspect, assess, there),
         rollbacks=RollbackEndpoints(asked, store, policies, inspect, assess, there),
         scaling=ScalingEndpoints(asked, policies, recovery.examiner, there),
         migration=MigrationEndpoints(asked, policies, recovery.planner, there),
