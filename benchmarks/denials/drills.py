@@ -3,17 +3,14 @@
 ``python -m benchmarks.denials.drills`` plays them all; ``make denials`` does so at the end.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
-
+from benchmarks.denials.matrix import HARMS, Line, play_all
 from benchmarks.drills import SCENARIO, tried
-from benchmarks.pool import in_processes
 from contracts.drills import DrillPlan
 from sandbox.aws.server.outcome import live_image, wanted_tasks
 from sandbox.scenarios.harm import Kind, ScheduledRule
@@ -22,7 +19,6 @@ from sandbox.scenarios.service import Scaling, Service
 from sandbox.scenarios.world import World
 from surefoot.rehearsal.stage import Stage
 
-HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
 OPERATIONS: dict[str, tuple[DrillPlan, ...]] = {
     "application-autoscaling:RegisterScalableTarget": ("scaling",),
     "ec2:CreateSecurityGroup": ("recreate",),
@@ -122,25 +118,11 @@ def played(cell: Cell, seed: int = 1) -> Ended:
     return Ended(end.result, end.sentence, all(left))
 
 
-def _play(name: str) -> tuple[str, Ended]:
-    return name, played(with_name(name))
-
-
-def main() -> int:
-    """Play the matrix and print each end; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials.drills", description=__doc__)
-    parser.add_argument("--only", default="", help="cells whose names have all these words")
-    parser.add_argument("--processes", type=int, default=2)
-    asked = parser.parse_args()
-    names = [cell.name for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
-    console, wrong = Console(highlight=False), 0
-    for name, ended in in_processes(_play, names, asked.processes):
-        found = worth(ended)
-        wrong += found not in ACCEPTED
-        console.print(f"{name}: {found} ({ended.result}: {ended.sentence})", markup=False, soft_wrap=True)
-    console.print(f"{len(names)} drills, {wrong} of them wrong")
-    return int(wrong > 0)
+def _play(name: str) -> Line:
+    ended = played(with_name(name))
+    found = worth(ended)
+    return Line(name, found, f"{ended.result}: {ended.sentence}", found in ACCEPTED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play_all("drills", __doc__, "drills", [cell.name for cell in matrix()], _play))

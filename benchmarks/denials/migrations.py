@@ -3,17 +3,14 @@
 ``python -m benchmarks.denials.migrations`` plays them all; ``make denials`` does so after the deployments.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
-
+from benchmarks.denials.matrix import HARMS, Line, play_all
 from benchmarks.denials.rule import LONGEST
-from benchmarks.pool import in_processes
 from contracts.deployment import Outcome
 from contracts.migration import MigrationFinished
 from sandbox.scenarios.harm import Kind
@@ -22,7 +19,6 @@ from surefoot.rehearsal.rehearse import Rehearsal, rehearse
 from surefoot.rehearsal.stage import Stage
 from surefoot.rehearsal.system import InProcessSystem
 
-HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
 AGENT = "surefoot/recovery/migrate/"
 """The job that migrates; its calls meet the harm, for ever."""
 STOPS = "ecs:StopTask"
@@ -170,25 +166,12 @@ def _ended(cell: Cell, rehearsal: Rehearsal, tasks: int) -> Ended:
     )
 
 
-def _play(name: str) -> tuple[str, Ended]:
-    return name, played(with_name(name))
-
-
-def main() -> int:
-    """Play the matrix and print each end; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials.migrations", description=__doc__)
-    parser.add_argument("--only", default="", help="cells whose names have all these words")
-    parser.add_argument("--processes", type=int, default=2)
-    asked = parser.parse_args()
-    names = [cell.name for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
-    console, wrong = Console(highlight=False), 0
-    for name, ended in in_processes(_play, names, asked.processes):
-        found = worth(with_name(name), ended)
-        wrong += found not in ACCEPTED
-        console.print(f"{name}: {found} ({ended.outcome}, {ended.reason})", markup=False, soft_wrap=True)
-    console.print(f"{len(names)} migrations, {wrong} of them wrong")
-    return int(wrong > 0)
+def _play(name: str) -> Line:
+    cell = with_name(name)
+    ended = played(cell)
+    found = worth(cell, ended)
+    return Line(name, found, f"{ended.outcome}, {ended.reason}", found in ACCEPTED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play_all("migrations", __doc__, "migrations", [cell.name for cell in matrix()], _play))

@@ -3,16 +3,13 @@
 ``python -m benchmarks.denials.recreations`` plays them all; ``make denials`` does so after the scalings.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
-
-from benchmarks.pool import in_processes
+from benchmarks.denials.matrix import Line, play_all
 from benchmarks.recreations import Course, recreated
 from benchmarks.surrounded import Person, settings
 from sandbox.scenarios.harm import Kind
@@ -151,26 +148,12 @@ def played(cell: Cell, seed: int = 1) -> Ended:
     return Ended(finished.result, finished.sentence, as_before and not person.old_ids, twice)
 
 
-def _play(name: str) -> tuple[str, Ended]:
-    return name, played(with_name(name))
-
-
-def main() -> int:
-    """Play the matrix and print each end; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials.recreations", description=__doc__)
-    parser.add_argument("--only", default="", help="cells whose names have all these words")
-    parser.add_argument("--processes", type=int, default=2)
-    asked = parser.parse_args()
-    names = [cell.name for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
-    console, wrong = Console(highlight=False), 0
-    for name, ended in in_processes(_play, names, asked.processes):
-        found = worth(with_name(name), ended)
-        wrong += found not in ACCEPTED
-        why = "" if found is Worth.RIGHT else f" ({ended.sentence})"
-        console.print(f"{name}: {found}{why}", markup=False, soft_wrap=True)
-    console.print(f"{len(names)} services made again, {wrong} of them wrong")
-    return int(wrong > 0)
+def _play(name: str) -> Line:
+    cell = with_name(name)
+    ended = played(cell)
+    found = worth(cell, ended)
+    return Line(name, found, "" if found is Worth.RIGHT else ended.sentence, found in ACCEPTED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play_all("recreations", __doc__, "services made again", [cell.name for cell in matrix()], _play))

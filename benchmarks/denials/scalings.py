@@ -3,7 +3,6 @@
 ``python -m benchmarks.denials.scalings`` plays them all; ``make denials`` does so after the deployments.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
-from rich.console import Console
 
-from benchmarks.pool import in_processes
+from benchmarks.denials.matrix import HARMS, Line, play_all
 from contracts.scaling import ScalingDecided, ScalingFinished
 from sandbox.scenarios.harm import Kind
 from sandbox.scenarios.model import Scenario
@@ -22,7 +20,6 @@ from surefoot.rehearsal.stage import Stage
 from surefoot.rehearsal.system import InProcessSystem
 
 TASKS, LOW, HIGH = 3, 2, 8
-HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
 
 
 class Part(StrEnum):
@@ -152,25 +149,11 @@ def played(scenario: Scenario, seed: int = 1) -> Ended:
     return Ended(raised and bool(ends), as_before, frozenset(answers | ends))
 
 
-def _play(name: str) -> tuple[str, Ended]:
-    return name, played(with_name(name).scenario)
-
-
-def main() -> int:
-    """Play the matrix and print each end; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials.scalings", description=__doc__)
-    parser.add_argument("--only", default="", help="cells whose names have all these words")
-    parser.add_argument("--processes", type=int, default=2)
-    asked = parser.parse_args()
-    names = [cell.name for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
-    console, wrong = Console(highlight=False), 0
-    for name, ended in in_processes(_play, names, asked.processes):
-        found = worth(ended)
-        wrong += found not in ACCEPTED
-        console.print(f"{name}: {found} ({', '.join(sorted(ended.answers))})", markup=False, soft_wrap=True)
-    console.print(f"{len(names)} scalings, {wrong} of them wrong")
-    return int(wrong > 0)
+def _play(name: str) -> Line:
+    ended = played(with_name(name).scenario)
+    found = worth(ended)
+    return Line(name, found, ", ".join(sorted(ended.answers)), found in ACCEPTED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play_all("scalings", __doc__, "scalings", [cell.name for cell in matrix()], _play))
