@@ -118,7 +118,8 @@ def on_time(work: DrillWork, now: datetime) -> Transition:
             return stop_drill(protection, work.target, "Redis was restored from a copy of before it", now)
         if drill.served_at is not None:
             return _measured(protection, work.target, drill, now, cancel=True)
-        return failed(work, late, now, cancel=True).decide(protection.to_bytes())
+        why = f" AWS did not let it go on: {drill.waits.rstrip('.')}." if drill.waits else ""
+        return failed(work, f"{late}{why}", now, cancel=True).decide(protection.to_bytes())
 
     return of_drill(work, decide)
 

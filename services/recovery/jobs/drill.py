@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from contracts.policy import ServicePolicy
+from contracts.prose import prose
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
@@ -53,11 +54,13 @@ class DrillJob:
             if drill is None or drill.drill_id != execution.work.drill_id:
                 return decided()
             try:
-                end = await execution.step(protection, drill)
-            except AwsError:
-                end = None  # its time ends it, where AWS never lets it go on
+                end, waits = await execution.step(protection, drill), ""
+            except AwsError as error:
+                end, waits = None, prose(str(error))  # its time ends it, where AWS never lets it go on
             if end is not None:
                 return end
+            if waits != drill.waits:
+                await self.store.apply(note(execution.work, waits=waits), cause="")
             await self.clock.sleep(POLL_SECONDS)
 
 

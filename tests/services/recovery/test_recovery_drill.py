@@ -266,6 +266,23 @@ async def it_takes_too_long(recovery: Recovery, web: httpx2.AsyncClient) -> None
     await recovery.fire()
 
 
+async def test_what_aws_does_not_let_go_on_is_said_where_its_time_is_over(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    def dies() -> None:
+        raise Crash
+
+    await recovery.snapshot("run-0", "after-change")
+    await begun(recovery, web)
+    recovery.ecs.refusing["service"] = AwsError("ECS refused DescribeServices: AccessDeniedException")
+    recovery.clock.while_asleep.append(dies)
+    held = next(held for held in recovery.store.jobs.values() if held.job.kind == "drill")
+    await recovery.attempt(held)
+    await it_takes_too_long(recovery, web)
+    [finished] = recovery.published(DrillFinished)
+    assert "AWS did not let it go on: ECS refused DescribeServices: AccessDeniedException." in finished.sentence
+
+
 @pytest.mark.parametrize(
     ("happens", "result", "says"),
     [

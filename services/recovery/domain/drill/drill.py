@@ -48,6 +48,8 @@ class Drill(Contract):
     """How fast the service rolls out; None for a drill of another plan."""
     scaling_id: str = ""
     """The emergency scaling that it has begun; empty for a drill of another plan."""
+    waits: Prose = ""
+    """Why AWS does not let it go on, as a sentence; empty where it does."""
     restored: bool = False
     """Whether it is known by its event alone, from a Redis of before it: it ends, and is not tried once more."""
 
