@@ -57,7 +57,7 @@ from services.recovery.jobs.drill_recreate import RecreationDrill
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.due_drills import DUE_DRILLS, DueDrillsJob
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
-from services.recovery.jobs.look_moves import LookMovesJob, MovesRounds
+from services.recovery.jobs.look_moves import LookMovesJob, moves_rounds
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.read_log import ReadLog
@@ -67,7 +67,7 @@ from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
 from services.recovery.jobs.unscale import UnscaleJob
-from services.recovery.jobs.watch import Rounds, WatchJob
+from services.recovery.jobs.watch import WatchJob, watch_rounds
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
 from services.recovery.settings import Settings
@@ -95,8 +95,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill", "recreate")),
         background={
             "recovery snapshots": housekeeping.run,
-            "ways back": Rounds(store, clock).run,
-            "movers": MovesRounds(store, clock).run,
+            "ways back": watch_rounds(store, clock).run,
+            "movers": moves_rounds(store, clock).run,
         },
     )
 

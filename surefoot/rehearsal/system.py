@@ -35,8 +35,8 @@ from services.recovery.api.drill import DrillRequest
 from services.recovery.api.recreation import Decided, RecreateRequest
 from services.recovery.api.router import Endpoints
 from services.recovery.app import endpoints_of, stored
-from services.recovery.jobs.look_moves import MovesRounds
-from services.recovery.jobs.watch import Rounds
+from services.recovery.jobs.look_moves import moves_rounds
+from services.recovery.jobs.watch import watch_rounds
 from services.recovery.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -99,11 +99,11 @@ class InProcessSystem:
 
     async def look_at_ways_back(self) -> None:
         """Have recovery begin the look that it begins once an hour."""
-        await Rounds(RedisStore(self.redis, Party.RECOVERY, self._clock), self._clock).once()
+        await watch_rounds(RedisStore(self.redis, Party.RECOVERY, self._clock), self._clock).once()
 
     async def watch_moves(self) -> None:
         """Have recovery look who has changed services, as often as it does."""
-        await MovesRounds(RedisStore(self.redis, Party.RECOVERY, self._clock), self._clock).run()
+        await moves_rounds(RedisStore(self.redis, Party.RECOVERY, self._clock), self._clock).run()
 
     async def drill(self, target: Target, plan: DrillPlan, overrides: Mapping[str, str]) -> str:
         """Ask recovery for a drill, as its API does; return why it is refused, empty where it has begun."""

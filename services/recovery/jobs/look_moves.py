@@ -17,7 +17,7 @@ from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
-from services._chassis.transition import Job, Transition, decided
+from services._chassis.transition import Transition, decided
 from services.recovery.decisions.moved import LOOK_MOVES, Found, note_moves
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
@@ -26,6 +26,7 @@ from services.recovery.domain.moves.remembered import NO_LIMITS, Moves, MovesWor
 from services.recovery.domain.moves.trail import Trail
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshots.known_version import version_of
+from services.recovery.jobs.rounds import Rounds, is_governed
 from services.recovery.ports import Ecs, Snapshots
 from services.recovery.trace import Trace
 
@@ -49,17 +50,10 @@ class LookMovesJob:
         work, trails = MovesWork.from_bytes(running.payload or None), _Trails()
         targets = [work.target] if work.target is not None else await self.snapshots.targets()
         for target in targets:
-            if self._governed(target):
+            if is_governed(self.policies, target):
                 await running.check()
                 await self._look(target, trails)
         return decided()
-
-    def _governed(self, target: Target) -> bool:
-        try:
-            self.policies.of(target)
-        except LookupError:
-            return False
-        return True
 
     async def _look(self, target: Target, trails: "_Trails") -> None:
         try:
@@ -123,18 +117,6 @@ class _Trails:
             self.known[target.account, target.region] = (since, trail)
 
 
-@dataclass(frozen=True, slots=True)
-class MovesRounds:
-    """Begins a look at all services every five minutes, whichever replica comes first."""
-
-    store: Store
-    clock: Clock
-
-    async def run(self) -> None:
-        while True:
-            await self.clock.sleep(EVERY_SECONDS)
-            await self.once()
-
-    async def once(self) -> None:
-        name = f"{LOOK_MOVES}:{int(self.clock.now() // EVERY_SECONDS)}"
-        await self.store.apply(decided(jobs=(Job(name, LOOK_MOVES),)), cause=name)
+def moves_rounds(store: Store, clock: Clock) -> Rounds:
+    """Return what begins a look at all services every five minutes."""
+    return Rounds(store, clock, EVERY_SECONDS, (LOOK_MOVES,))

@@ -14,11 +14,12 @@ from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
-from services._chassis.transition import Job, Transition, decided
+from services._chassis.transition import Transition, decided
 from services.recovery.assess import Assess
 from services.recovery.decisions.watch import WATCH, note_drift, note_readiness
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.due_drills import DUE_DRILLS
+from services.recovery.jobs.rounds import Rounds, is_governed
 from services.recovery.ports import Snapshots
 
 EVERY_SECONDS = 3600.0
@@ -40,18 +41,11 @@ class WatchJob:
         """Look at one service after another. One that cannot be looked at now is looked at the next time."""
         done = running.saved.decode() if running.saved else ""
         for target in await self.snapshots.targets():
-            if str(target) > done and self._governed(target):
+            if str(target) > done and is_governed(self.policies, target):
                 await running.check()
                 await self._look(running, target)
                 await running.checkpoint(str(target).encode())
         return decided()
-
-    def _governed(self, target: Target) -> bool:
-        try:
-            self.policies.of(target)
-        except LookupError:
-            return False
-        return True
 
     async def _look(self, running: Running, target: Target) -> None:
         try:
@@ -65,19 +59,6 @@ class WatchJob:
             log.info("the ways back of a service are looked at the next time", target=str(target), why=str(error))
 
 
-@dataclass(frozen=True, slots=True)
-class Rounds:
-    """Begins a round over all services every hour, whichever replica comes first."""
-
-    store: Store
-    clock: Clock
-
-    async def run(self) -> None:
-        while True:
-            await self.clock.sleep(EVERY_SECONDS)
-            await self.once()
-
-    async def once(self) -> None:
-        name = f"{WATCH}:{int(self.clock.now() // EVERY_SECONDS)}"
-        drills = Job(f"{DUE_DRILLS}:{name}", DUE_DRILLS)
-        await self.store.apply(decided(jobs=(Job(name, WATCH), drills)), cause=name)
+def watch_rounds(store: Store, clock: Clock) -> Rounds:
+    """Return what begins a look at all ways back every hour, and the drills that are due."""
+    return Rounds(store, clock, EVERY_SECONDS, (WATCH, DUE_DRILLS))

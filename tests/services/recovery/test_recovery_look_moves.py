@@ -17,7 +17,7 @@ from services.recovery.domain.moves.remembered import Moves, moves_key
 from services.recovery.domain.moves.trail import Trail, TrailCall
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scaling import EmergencyScaling
-from services.recovery.jobs.look_moves import EVERY_SECONDS, LookMovesJob, MovesRounds
+from services.recovery.jobs.look_moves import EVERY_SECONDS, LookMovesJob, moves_rounds
 from services.recovery.trace import Trace
 from tests.kit import FakeRunning
 from tests.services.recovery.harness import ARN, OTHER, TARGET, Recovery
@@ -197,7 +197,7 @@ async def test_a_version_is_told_with_the_digests_that_are_live(looking: Looking
 
 
 async def test_rounds_begin_one_job_whichever_replica_comes_first(looking: Looking) -> None:
-    rounds = MovesRounds(looking.store, looking.clock)
+    rounds = moves_rounds(looking.store, looking.clock)
     await rounds.once()
     await rounds.once()
     assert [held.job.kind for held in looking.store.jobs.values()] == ["look-moves"]
