@@ -25,7 +25,9 @@ from services.recovery.domain.snapshots.drift import last_good
 from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
-from services.recovery.ports import Ecs, Needs, Outlook, Snapshots
+from services.recovery.ports.readiness import Needs, Outlook
+from services.recovery.ports.service import Ecs
+from services.recovery.ports.snapshots import Snapshots
 
 MOST_EXAMINED = 20
 """How many snapshots are examined, the newest first, besides those that are good."""

@@ -19,7 +19,8 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_plan import RECENT_SECONDS, Autoscaler, DatabaseRoom, Seen
 from services.recovery.domain.snapshots.snapshot import why_not_kept
 from services.recovery.inspect import Inspect
-from services.recovery.ports import Autoscaling, Ecs, Images, Room
+from services.recovery.ports.scaling import Autoscaling, Room
+from services.recovery.ports.service import Ecs, Images
 
 T = TypeVar("T")
 

@@ -24,7 +24,8 @@ from services.recovery.domain.snapshots.retention import worth_reading
 from services.recovery.domain.snapshots.show import scrub, view
 from services.recovery.domain.snapshots.snapshot import differences
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
-from services.recovery.ports import Ecs, Snapshots, Surroundings
+from services.recovery.ports.service import Ecs
+from services.recovery.ports.snapshots import Snapshots, Surroundings
 
 MOST_BESIDE = 20
 """How many snapshots a list reads beyond those that the index knows: Redis may have been lost."""

@@ -15,7 +15,7 @@ from services.recovery.domain.protection import OurChange
 from services.recovery.domain.rollback.observed import Observed
 from services.recovery.domain.snapshots.snapshot import Snapshot, differences, left_alone
 from services.recovery.domain.work import RollbackProgress
-from services.recovery.ports import Balancers, Ecs
+from services.recovery.ports.service import Balancers, Ecs
 
 SKEW_SECONDS = 300.0
 """How much earlier deployments are asked for where AWS's own time does not say from when on they count: its clock may

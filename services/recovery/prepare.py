@@ -16,7 +16,7 @@ from services.recovery.domain.migration.migration_plan import (
     plan_migration,
     tags_to_look_up,
 )
-from services.recovery.ports import Ecs, Images
+from services.recovery.ports.service import Ecs, Images
 
 
 @dataclass(frozen=True, slots=True)

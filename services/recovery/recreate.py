@@ -33,7 +33,8 @@ from services.recovery.domain.recreation.recreation import Recreation
 from services.recovery.domain.snapshots.proof import Unproven
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
-from services.recovery.ports import Infrastructure, Snapshots
+from services.recovery.ports.recreation import Infrastructure
+from services.recovery.ports.snapshots import Snapshots
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from services.recovery.domain.moves.remembered import Change, Moves, Seen, moves
 from services.recovery.domain.moves.trail import Trail, TrailCall
 from services.recovery.domain.moves.view import READ, STACK_TAG, Traced, of_stack
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.ports import Ecs, Movers
+from services.recovery.ports.moves import Movers
+from services.recovery.ports.service import Ecs
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ SHAPE = {
     "prepare.py",
     "holds_api.py",
     "bodies.py",
-    "ports.py",
+    "ports.py",  # what it needs of the outside; where it is much, a file for each area
+    "ports",
     "decisions.py",  # what bus, timers, jobs and API decide alike; where it is much, a file for each verb
     "decisions",
     "jobs",

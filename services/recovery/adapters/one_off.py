@@ -13,7 +13,7 @@ from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
 from services.recovery.domain.migration.migration import LogPlace, OneOff
 from services.recovery.domain.migration.migration_end import Container, Task
-from services.recovery.ports import NotPlaced
+from services.recovery.ports.migration import NotPlaced
 
 
 @dataclass(frozen=True, slots=True)

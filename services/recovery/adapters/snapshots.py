@@ -23,7 +23,7 @@ from services.recovery.domain.snapshots.proof import (
 from services.recovery.domain.snapshots.retention import worth_reading
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
-from services.recovery.ports import Objects
+from services.recovery.ports.snapshots import Objects
 
 
 @dataclass(frozen=True, slots=True)

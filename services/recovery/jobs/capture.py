@@ -27,7 +27,9 @@ from services.recovery.domain.snapshots.retention import keep, needed
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import CaptureWork, PurgeWork, RecoveryOperation
-from services.recovery.ports import Applications, Ecs, Snapshots, Surroundings
+from services.recovery.ports.migration import Applications
+from services.recovery.ports.service import Ecs
+from services.recovery.ports.snapshots import Snapshots, Surroundings
 
 
 @dataclass(frozen=True, slots=True)

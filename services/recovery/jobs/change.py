@@ -32,7 +32,7 @@ from services.recovery.domain.scope import (
 )
 from services.recovery.domain.snapshots.content import Content
 from services.recovery.domain.work import ChangeWork
-from services.recovery.ports import Ecs, Images
+from services.recovery.ports.service import Ecs, Images
 
 TRIES = 3
 """How often UpdateService is called where its result is not known; before each call the service is looked at."""

@@ -18,7 +18,7 @@ from services._chassis.transition import Transition, decided
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.migration.migration_gates import Declared, gates_of
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.ports import Ecs
+from services.recovery.ports.service import Ecs
 from services.recovery.prepare import MigrationPlanner
 
 CHECK_MIGRATION = "check-migration"

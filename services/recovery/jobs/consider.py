@@ -33,7 +33,9 @@ from services.recovery.domain.snapshots.proof import Unproven
 from services.recovery.domain.snapshots.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import ConsiderWork
-from services.recovery.ports import Ecs, Needs, Snapshots
+from services.recovery.ports.readiness import Needs
+from services.recovery.ports.service import Ecs
+from services.recovery.ports.snapshots import Snapshots
 
 HISTORY = 90 * 86_400.0
 """Seconds for which ECS knows service deployments (Amazon ECS API reference, ListServiceDeployments)."""

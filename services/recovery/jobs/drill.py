@@ -26,7 +26,7 @@ from services.recovery.examine import DrillExaminer
 from services.recovery.jobs.drill_recreate import RecreationDrill
 from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.observe import running_of
-from services.recovery.ports import Balancers, Ecs
+from services.recovery.ports.service import Balancers, Ecs
 
 LONGEST = timedelta(hours=6)
 """A drill of a rollback ends by then, however slow the service is."""

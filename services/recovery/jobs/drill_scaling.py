@@ -18,7 +18,7 @@ from services.recovery.domain.protection import Protection
 from services.recovery.domain.scaling.scale_plan import Planned
 from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan
 from services.recovery.examine import ScalingExaminer
-from services.recovery.ports import Balancers, Ecs
+from services.recovery.ports.service import Balancers, Ecs
 
 LONGEST = timedelta(minutes=15)
 """For so long the tasks are waited for, and what was set stands at most."""

@@ -18,7 +18,7 @@ from services.recovery.decisions.drill import LOOKS, begin_drill
 from services.recovery.domain.drill.drill import Drill
 from services.recovery.domain.drill.drill_plan import due, why_not_now, within
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.ports import Snapshots
+from services.recovery.ports.snapshots import Snapshots
 
 DUE_DRILLS = "due-drills"
 """The kind of its job."""

@@ -9,7 +9,7 @@ from services.recovery.domain.outside.course import settings_to_undo
 from services.recovery.domain.protection import RollingBack
 from services.recovery.domain.rollback.roll_back import restores_all
 from services.recovery.domain.snapshots.snapshot import Snapshot, differences, version_alone
-from services.recovery.ports import Ecs
+from services.recovery.ports.service import Ecs
 
 
 async def changes_back(

@@ -11,7 +11,7 @@ from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import OurChange
 from services.recovery.domain.snapshots.known_version import asked_version, version_of
 from services.recovery.domain.work import RollbackProgress
-from services.recovery.ports import Ecs
+from services.recovery.ports.service import Ecs
 
 
 async def find_replaced(

@@ -7,7 +7,7 @@ from services.recovery.domain.protection import Protection
 from services.recovery.domain.snapshots.proof import Proof
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from services.recovery.jobs.tend import adopt
-from services.recovery.ports import Snapshots
+from services.recovery.ports.snapshots import Snapshots
 
 
 async def find_snapshot(

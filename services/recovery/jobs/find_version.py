@@ -10,7 +10,7 @@ from services._aws.optional_reads import OptionalReads
 from services._chassis.jobs import Running
 from services.recovery.domain.change import content_hash
 from services.recovery.domain.snapshots.snapshot import Snapshot
-from services.recovery.ports import Ecs, Images
+from services.recovery.ports.service import Ecs, Images
 
 
 @dataclass(frozen=True, slots=True)

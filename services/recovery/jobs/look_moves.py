@@ -27,7 +27,8 @@ from services.recovery.domain.moves.trail import Trail
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshots.known_version import version_of
 from services.recovery.jobs.rounds import Rounds, is_governed
-from services.recovery.ports import Ecs, Snapshots
+from services.recovery.ports.service import Ecs
+from services.recovery.ports.snapshots import Snapshots
 from services.recovery.trace import Trace
 
 EVERY_SECONDS = 300.0

@@ -28,7 +28,8 @@ from services.recovery.domain.migration.migration_plan import NotPrepared, Prepa
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.jobs.read_log import ReadLog
 from services.recovery.jobs.read_schema import ReadSchema
-from services.recovery.ports import Ecs, NotPlaced, OneOffTasks
+from services.recovery.ports.migration import NotPlaced, OneOffTasks
+from services.recovery.ports.service import Ecs
 from services.recovery.prepare import MigrationPlanner
 
 POLL_SECONDS = 5.0

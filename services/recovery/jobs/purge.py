@@ -8,7 +8,7 @@ from services._chassis.audit.acts import Audited
 from services._chassis.jobs import Running
 from services._chassis.transition import Transition, decided
 from services.recovery.domain.work import PurgeWork
-from services.recovery.ports import Snapshots
+from services.recovery.ports.snapshots import Snapshots
 
 
 @dataclass(frozen=True, slots=True)

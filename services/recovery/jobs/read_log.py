@@ -9,7 +9,8 @@ from services._chassis.clock import Clock
 from services.recovery.domain.migration.log_secrets import secrets_in
 from services.recovery.domain.migration.migration import LogPlace, MigrationPlan
 from services.recovery.domain.migration.migration_end import MOST_LINES, Task, shown
-from services.recovery.ports import Ecs, OneOffTasks
+from services.recovery.ports.migration import OneOffTasks
+from services.recovery.ports.service import Ecs
 
 QUIET_SECONDS = 10.0
 """Product seconds between two reads: a log that has not grown meanwhile is at its end."""

@@ -12,7 +12,8 @@ from services._chassis.policies import Policies
 from services.recovery.domain.migration.effect import Proof, Reported, prove
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.protection import Protection
-from services.recovery.ports import Applications, Ecs
+from services.recovery.ports.migration import Applications
+from services.recovery.ports.service import Ecs
 
 LOOK_SECONDS = 20.0
 """Real seconds for one look, the reads of AWS included: nobody waits longer for what is not needed."""

@@ -19,7 +19,7 @@ from services.recovery.domain.recreation.recreate_plan import Found, parts_of, r
 from services.recovery.domain.recreation.recreation import Recreation, RecreationWork
 from services.recovery.domain.scaling.scale_plan import unplaced
 from services.recovery.domain.snapshots.snapshot import Snapshot
-from services.recovery.ports import Balancers, Ecs
+from services.recovery.ports.service import Balancers, Ecs
 from services.recovery.recreate import Recreate, Wish
 
 SEVERAL_CALLS = frozenset({Kind.LOG_GROUP, Kind.SECURITY_RULES, Kind.TARGET_GROUP})

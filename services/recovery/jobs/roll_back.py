@@ -42,7 +42,8 @@ from services.recovery.jobs.find_replaced import find_replaced
 from services.recovery.jobs.find_snapshot import find_snapshot
 from services.recovery.jobs.find_version import VersionFinder
 from services.recovery.observe import RollbackObserver, baseline_of
-from services.recovery.ports import Balancers, Ecs, Images, Snapshots
+from services.recovery.ports.service import Balancers, Ecs, Images
+from services.recovery.ports.snapshots import Snapshots
 
 REFUSED_SECONDS = 120.0
 """Product seconds for which AWS may refuse before the rollback ends as failed: permissions and credentials may take

@@ -21,7 +21,8 @@ from services.recovery.domain.scaling.scale_plan import Planned, plan_scaling, u
 from services.recovery.domain.scaling.scale_work import ScaleWork
 from services.recovery.domain.scaling.scaling import EmergencyScaling, Measured, ScalingPlan, WhyScale, not_scaled
 from services.recovery.examine import ScalingExaminer
-from services.recovery.ports import Autoscaling, Ecs
+from services.recovery.ports.scaling import Autoscaling
+from services.recovery.ports.service import Ecs
 
 POLL_SECONDS = 5.0
 """Product seconds between two looks."""

@@ -25,7 +25,7 @@ from services.recovery.domain.snapshots.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.snapshots.retention import keep, left_over, needed
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import PurgeWork
-from services.recovery.ports import Snapshots
+from services.recovery.ports.snapshots import Snapshots
 
 EVERY_SECONDS = 3600.0
 """Product seconds between two looks at the bucket, and at whether the job of the day has begun."""

@@ -15,7 +15,8 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_moves import restore_count, restore_limits
 from services.recovery.domain.scaling.scale_work import ScaleWork
 from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan
-from services.recovery.ports import Autoscaling, Ecs
+from services.recovery.ports.scaling import Autoscaling
+from services.recovery.ports.service import Ecs
 
 
 @dataclass(frozen=True, slots=True)

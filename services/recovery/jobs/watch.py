@@ -20,7 +20,7 @@ from services.recovery.decisions.watch import WATCH, note_drift, note_readiness
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.due_drills import DUE_DRILLS
 from services.recovery.jobs.rounds import Rounds, is_governed
-from services.recovery.ports import Snapshots
+from services.recovery.ports.snapshots import Snapshots
 
 EVERY_SECONDS = 3600.0
 """Product seconds between two looks at a service. Its reads cost what docs/operations.md says."""

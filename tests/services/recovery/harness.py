@@ -63,7 +63,7 @@ from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import TendJob
 from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import WatchJob
-from services.recovery.ports import NotPlaced
+from services.recovery.ports.migration import NotPlaced
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
 from services.recovery.trace import Trace

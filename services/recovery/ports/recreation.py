@@ -1,0 +1,40 @@
+"""What a service is made again with."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from contracts.base import Target
+from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_plan import Found
+from services.recovery.domain.snapshots.snapshot import Snapshot
+
+
+class Infrastructure(Protocol):
+    """Everything of a service that is made again from a snapshot. ``make`` changes something: its callers look first.
+
+    Ids and ARNs in a part are those that AWS has now.
+    """
+
+    async def find(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
+        """Return what is there under the part's name; None if nothing is."""
+        ...
+
+    async def make(self, target: Target, part: Part, token: str) -> str:
+        """Make a part and return its id or ARN, or an empty text; the same call again makes no second one.
+
+        ``token`` is the same for each try.
+        """
+        ...
+
+    async def may_make(self, target: Target) -> bool | None:
+        """Return whether AWS lets the role make a part, by a call that makes none; None: it does not say."""
+        ...
+
+    async def wanted_tasks(self, target: Target) -> int:
+        """Return how many tasks a service wants; 0 where it is not there. Raise ``AwsError``."""
+        ...
+
+    async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
+        """Return what is not made and must be there: cluster, load balancers, roles, … No error is raised."""
+        ...
