@@ -1,4 +1,4 @@
-"""ECS's answers: what a task, a service, a deployment look like on the wire (JSON 1.1, epoch seconds)."""
+"""ECS's answers: what a cluster, a service, a deployment look like on the wire (JSON 1.1, epoch seconds)."""
 
 from typing import Any
 
@@ -11,9 +11,8 @@ from sandbox.aws.ecs.deployments import (
     breaker_threshold,
 )
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
-from sandbox.aws.ecs.service_settings import PLATFORM_VERSION, on_fargate
+from sandbox.aws.ecs.service_settings import on_fargate
 from sandbox.aws.ecs.services import Service, of_deployment
-from sandbox.aws.ecs.task_lifecycle import FAILED_TO_START
 from sandbox.aws.ecs.tasks import Task
 
 Answer = dict[str, Any]
@@ -22,9 +21,10 @@ _OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLat
 """Settings that ECS shows of a deployment, and not of a service."""
 _OF_SERVICE = ("loadBalancers", "serviceRegistries")
 """Settings that ECS shows of a service, and not of a deployment."""
+_PENDING = {"PROVISIONING", "PENDING", "ACTIVATING"}
 
 
-def _without_nulls(**fields: Any) -> Answer:
+def without_nulls(**fields: Any) -> Answer:
     """Return the fields without nulls, which AWS leaves out."""
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
@@ -52,7 +52,7 @@ def definition(record: Definition) -> Answer:
         "volumes": [],
         "placementConstraints": [],
         **record.body,
-        **_without_nulls(
+        **without_nulls(
             taskDefinitionArn=record.arn,
             revision=record.revision,
             status=record.status,
@@ -64,91 +64,10 @@ def definition(record: Definition) -> Answer:
     }
 
 
-_ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "arm64"}
-_PENDING = {"PROVISIONING", "PENDING", "ACTIVATING"}
-
-
-def task(record: Task, *, with_tags: bool = False) -> Answer:
-    cluster_name = record.arn.split("/")[1]
-    interface = f"eni-{record.id[:17]}"
-    details = [
-        {"name": "subnetId", "value": record.subnet},
-        {"name": "networkInterfaceId", "value": interface},
-        {"name": "macAddress", "value": "02:" + ":".join(record.id[i : i + 2] for i in range(0, 10, 2))},
-        {"name": "privateDnsName", "value": f"ip-{record.address.replace('.', '-')}.us-west-2.compute.internal"},
-        {"name": "privateIPv4Address", "value": record.address},
-    ]
-    attached = "DELETED" if record.status == "STOPPED" else "ATTACHED"
-    return _without_nulls(
-        taskArn=record.arn,
-        clusterArn=f"{record.arn.split(':task/')[0]}:cluster/{cluster_name}",
-        taskDefinitionArn=record.definition.arn,
-        group=record.group,
-        startedBy=record.started_by,
-        launchType="EC2" if record.instance else "FARGATE",
-        containerInstanceArn=record.instance,
-        capacityProviderName=record.provider,
-        platformVersion="" if record.instance else PLATFORM_VERSION,
-        platformFamily="" if record.instance else "Linux",
-        cpu=record.definition.body.get("cpu", "256"),
-        memory=record.definition.body.get("memory", "512"),
-        lastStatus=record.status,
-        desiredStatus=record.desired_status,
-        healthStatus=record.health,
-        connectivity="CONNECTED" if record.started else None,
-        connectivityAt=record.pull_started,
-        createdAt=record.created,
-        pullStartedAt=record.pull_started,
-        pullStoppedAt=record.pull_stopped,
-        startedAt=record.started,
-        stoppingAt=record.stopping,
-        executionStoppedAt=record.stopping if record.exit_codes else None,
-        stoppedAt=record.stopped,
-        stopCode=record.stop_code,
-        stoppedReason=record.stopped_reason,
-        version=1,
-        attachments=[
-            {"id": record.id, "type": "ElasticNetworkInterface", "status": attached, "details": details},
-        ],
-        attributes=[{"name": "ecs.cpu-architecture", "value": _ARCHITECTURES[record.definition.platform]}],
-        overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": [], **record.overrides},
-        containers=[_container(record, each) for each in record.definition.containers],
-        tags=record.tags if with_tags else [],
-        ephemeralStorage={"sizeInGiB": 20},
-    )
-
-
-def _container(owner: Task, body: Answer) -> Answer:
-    _, image, manifest = next(resolved for resolved in owner.images if resolved[0] == body["name"])
-    main, ended = body["name"] == owner.main, owner.ended or owner.main
-    state = owner.status if owner.status in {"RUNNING", "STOPPED"} else "PENDING"
-    if owner.status in {"DEACTIVATING", "STOPPING"}:
-        state = "RUNNING"
-    elif owner.status == "DEPROVISIONING":
-        state = "STOPPED"
-    pulled = owner.pull_stopped is not None and manifest is not None and owner.stop_code != FAILED_TO_START
-    return _without_nulls(
-        containerArn=f"{owner.arn.replace(':task/', ':container/')}/{body['name']}",
-        taskArn=owner.arn,
-        name=body["name"],
-        image=image,
-        imageDigest=manifest.digest if pulled and manifest else None,
-        runtimeId=f"{owner.id}-{sum(map(ord, body['name']))}" if owner.started else None,
-        lastStatus=state,
-        exitCode=owner.exit_codes.get(body["name"]) if state == "STOPPED" else None,
-        reason=owner.container_reason if body["name"] == ended else None,
-        healthStatus=owner.health if main else "UNKNOWN",
-        networkBindings=[],
-        networkInterfaces=[{"attachmentId": owner.id, "privateIpv4Address": owner.address}],
-        cpu=str(body.get("cpu", 0)),
-        memory=str(body["memory"]) if "memory" in body else None,
-    )
-
-
 def service(record: Service, ecs: Ecs, *, with_tags: bool = False) -> Answer:
     tasks = ecs.tasks_of(record)
     running, pending = _counts(tasks)
-    return _without_nulls(
+    return without_nulls(
         serviceArn=record.arn,
         serviceName=record.name,
         clusterArn=f"{ecs.prefix}:cluster/{record.cluster}",
@@ -247,7 +166,7 @@ def service_deployment(record: ServiceDeployment, owner: Service, tasks: list[Ta
         "startedAt": record.rollback[1],
         "serviceRevisionArn": record.rollback[2].arn,
     }
-    return _without_nulls(
+    return without_nulls(
         serviceDeploymentArn=record.arn,
         serviceArn=owner.arn,
         clusterArn=cluster_arn,
@@ -274,7 +193,7 @@ def service_deployment(record: ServiceDeployment, owner: Service, tasks: list[Ta
 
 
 def service_deployment_brief(record: ServiceDeployment, owner: Service, cluster_arn: str) -> Answer:
-    return _without_nulls(
+    return without_nulls(
         serviceDeploymentArn=record.arn,
         serviceArn=owner.arn,
         clusterArn=cluster_arn,
@@ -296,7 +215,7 @@ def revision(record: Revision, owner: Service, cluster_arn: str) -> Answer:
         **({"platformFamily": "Linux"} if on_fargate(record.settings) else {}),
         **record.settings,
         "containerImages": [
-            _without_nulls(containerName=name, image=image, imageDigest=manifest and manifest.digest)
+            without_nulls(containerName=name, image=image, imageDigest=manifest and manifest.digest)
             for name, image, manifest in record.images
         ],
         "guardDutyEnabled": False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.aws.ecs import answers
+from sandbox.aws.ecs import task_answers
 from sandbox.aws.ecs.deployments import Deployment
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.tasks import Task
@@ -47,7 +47,7 @@ class StateChanges:
                     yield _of_deployment(service, deployment, now)
         for task in tasks:
             if self._is_new(task.arn, (task.status, task.desired_status, task.health)):
-                yield StateChange("ECS Task State Change", task.arn, _event_value(answers.task(task)), now)
+                yield StateChange("ECS Task State Change", task.arn, _event_value(task_answers.task(task)), now)
             if task.status == "STOPPED":
                 del self._published[task.arn]
 

@@ -1,6 +1,6 @@
 """The calls on tasks."""
 
-from sandbox.aws.ecs import answers, service_settings
+from sandbox.aws.ecs import service_settings, task_answers
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import provider
@@ -51,7 +51,7 @@ def describe_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
         if task is None:
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
-            found.append(answers.task(task, with_tags=with_tags))
+            found.append(task_answers.task(task, with_tags=with_tags))
     return {"tasks": found, "failures": failures}
 
 
@@ -86,7 +86,7 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
         if token:
             ecs.client_tokens[token] = repeated
     tasks = [ecs.live.get(arn) or ecs.ended.get(arn) for arn in repeated]
-    return {"tasks": [answers.task(task) for task in tasks if task is not None], "failures": []}
+    return {"tasks": [task_answers.task(task) for task in tasks if task is not None], "failures": []}
 
 
 def _check_overrides(request: Answer, definition: Definition) -> None:
@@ -111,7 +111,7 @@ def stop_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     cluster = ecs.cluster(request)
     task = _find(ecs, cluster.name, str(request["task"]))
     ecs.stop_task(task, now, "UserInitiated", request.get("reason") or "Task stopped by user")
-    return {"task": answers.task(task)}
+    return {"task": task_answers.task(task)}
 
 
 def _find(ecs: Ecs, cluster: str, name: str) -> Task:
