@@ -23,7 +23,7 @@ run, and how it ended is not known; so it is where exit code 0 was seen to have 
 
 
 WAY_BACK, ENCRYPTION, POSSIBLE = "migration_way_back", "database_encryption", "migration_possible"
-SCHEMA_KNOWN = "schema_known"
+SCHEMA_KNOWN, NO_ECS_ROLLBACK = "schema_known", "no_rollback_by_ecs"
 """The gates of ``check-migration``."""
 EFFECT, KEPT_READY = "migration_effect", "migration_kept_ready"
 """Gates of ``migrate``, too: exit code 0 was seen to have had no effect; the version that serves is not ready since."""
@@ -38,6 +38,7 @@ class CheckMigration(Event):
         WAY_BACK: "the version before works and starts with the schema that the migration leaves",
         ENCRYPTION: "the database's URL asks for an encrypted connection, as far as that can be seen",
         SCHEMA_KNOWN: "it is known what the migrations before have left of the schema",
+        NO_ECS_ROLLBACK: "ECS itself would roll nothing back over a migration that nobody calls compatible",
         EFFECT: "the application tells that the migration has had an effect, where it tells anything of that",
         KEPT_READY: "the version that is live stays ready on the new schema, where one is to be able to go back",
         "check_migration": "what the migration runs with could be looked at",

@@ -229,6 +229,9 @@ class Recovery(Section):
     migration_success: Literal["application", "exit-code"] = default("application", "Surefoot's own choice")
     """What a migration's success is: exit code 0, where nothing that the application tells under
     `application.ready_path` speaks against it; or exit code 0 alone, for an application that tells it wrongly."""
+    ecs_rollback_over_migration: Literal["block", "allow"] = default("block", "Surefoot's own choice, ADR 52")
+    """What becomes of a run whose migration is not called compatible, where ECS's own circuit breaker or alarms would
+    roll its deployment back: it is blocked before the migration, or runs, and ECS may go back over the migration."""
     migrates_at_start: bool = default(False, "what the task definition's command shows")
     """True: the image migrates when it starts, and ends where it does not know the database's revision. Then there is
     no way back over a migration, whoever calls it compatible."""

@@ -114,6 +114,8 @@ class ApplyChange(Event):
     task_definition: str | None = None
     change: Change | None = None
     """What the request asked for, as it came; None in a command of the previous version."""
+    without_ecs_rollback: bool = False
+    """Whether it is refused where ECS's own circuit breaker or alarms would roll it back: over this run's migration."""
 
 
 class RollBack(Event):

@@ -3,7 +3,7 @@
 from contracts.catalogue import entry_of
 from contracts.deployment import Cause, Outcome
 from contracts.gates import Verdict
-from contracts.migration import BEGUN, CheckMigration, Migrate
+from contracts.migration import BEGUN, NO_ECS_ROLLBACK, CheckMigration, Migrate
 from contracts.overrides import OVERRIDABLE
 from contracts.policy_parts import RecoveryPolicy
 from contracts.results import PreflightOutput
@@ -51,6 +51,18 @@ def migrate(run: Run) -> Migrate | None:
         overrides=run.request.overrides,
         policy=run.policy.part(RecoveryPolicy),
     )
+
+
+def keeps_ecs_from_going_back(run: Run) -> bool:
+    """Whether the change is not made where ECS itself would go back over the run's migration, by policy or override."""
+    overridden = any(override.gate == NO_ECS_ROLLBACK for override in run.request.overrides)
+    return run.leaves_no_way_back and run.recovery.ecs_rollback_over_migration == "block" and not overridden
+
+
+def nothing_changed(run: Run) -> str:
+    """Return that a run has changed nothing of its service, as a sentence; its migration may have run."""
+    migrated = any(step.name == MIGRATE and not untouched(step) for step in run.steps)
+    return "The service was not changed." if migrated else "Nothing was changed."
 
 
 def step_of(stage: Stage) -> Step | None:

@@ -5,6 +5,7 @@
 
 from contracts.deployment import Cause, Outcome, Phase
 from contracts.gates import Gate, Verdict, worst
+from contracts.overrides import OVERRIDABLE
 from contracts.recovery import ApplyChange
 from contracts.results import PreflightOutput, SnapshotOutput
 from services.orchestrator.domain import endings
@@ -22,7 +23,14 @@ from services.orchestrator.domain.judge import (
     superseded,
 )
 from services.orchestrator.domain.limits import APPLYING, GRACE
-from services.orchestrator.domain.migrating import migrate, seconds_of, step_of, why_not_changed
+from services.orchestrator.domain.migrating import (
+    keeps_ecs_from_going_back,
+    migrate,
+    nothing_changed,
+    seconds_of,
+    step_of,
+    why_not_changed,
+)
 from services.orchestrator.domain.opening import capture_snapshot, change_of, watch_closely, watch_deployment
 from services.orchestrator.domain.proceed import proceed, stop
 from services.orchestrator.domain.releases import stopped_by, why_stopped
@@ -152,7 +160,8 @@ def _not_changed(run: Run, refused: Step, now: float) -> RunTurn:
     gates = gates_of(refused)
     run = yield from close(run, Verdict.FAIL, now, gates)
     why = refused.answer.summary if refused.answer else f"{sentence(gates)}."
-    reason = f"Nothing was changed. {why}{NO_OVERRIDE}"
+    may_pass = [gate for gate in gates if gate.name in OVERRIDABLE]
+    reason = f"{nothing_changed(run)} {why}{how_to_override(may_pass) if may_pass else NO_OVERRIDE}"
     return (yield from endings.disarm(run, Outcome.BLOCKED, refused.cause or Cause.ERROR, reason, now))
 
 
@@ -193,6 +202,7 @@ def _apply(run: Run, now: float) -> RunTurn:
         images=resolved.images,
         task_definition=resolved.task_definition,
         change=run.request.change,
+        without_ecs_rollback=keeps_ecs_from_going_back(run),
     )
     return (yield from send(run, change, watch_closely(run, run.deadline)))
 

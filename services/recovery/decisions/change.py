@@ -34,6 +34,7 @@ def begin_change(
         task_definition=command.task_definition,
         change=command.change,
         snapshot_deployment=protection.deployment_of(held.snapshot_id),
+        without_ecs_rollback=command.without_ecs_rollback,
         read_again=read_again,
     )
     job = asked.job(CHANGE, work.to_bytes())

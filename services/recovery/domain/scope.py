@@ -4,16 +4,20 @@ from collections.abc import Mapping
 
 from contracts.change_scope import TaskVersion
 from contracts.deployment import Cause, Change, ImageChange, TaskDefinitionChange
+from contracts.gates import Gate
 from contracts.image_reference import Reference
 from services.recovery.domain.change import Body
 
 
 class Refused(Exception):
-    """What is to be applied is not what was asked for (``REFUSED``), or not what the policy allows (``USAGE``)."""
+    """What is to be applied is not what was asked for (``REFUSED``), not what the policy allows (``USAGE``), or fails
+    one of ``gates`` (``GATE``).
+    """
 
-    def __init__(self, summary: str, cause: Cause = Cause.REFUSED) -> None:
+    def __init__(self, summary: str, cause: Cause = Cause.REFUSED, gates: tuple[Gate, ...] = ()) -> None:
         super().__init__(summary)
         self.cause = cause
+        self.gates = gates
 
 
 def version_of(definition: Mapping[str, object]) -> TaskVersion:

@@ -47,6 +47,8 @@ class ChangeWork(State):
     """What the request asked for; None in a payload of the previous version, and where its orchestrator asked."""
     snapshot_deployment: str | None = None
     """Id of the primary deployment of the snapshot: only this one, or the change itself, may be live."""
+    without_ecs_rollback: bool = False
+    """Whether UpdateService is not called where ECS itself would roll the deployment back."""
     read_again: bool = False
     """Whether the command was read again after Redis was restored: an earlier job may have made the change."""
 

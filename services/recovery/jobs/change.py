@@ -21,6 +21,7 @@ from services._chassis.transition import Decision, Emit, Transition
 from services.recovery.domain import arm as arming
 from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
 from services.recovery.domain.ecs_service import primary_of
+from services.recovery.domain.migration.migration_gates import ecs_would_go_back, who_of_ecs_goes_back
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scope import (
     Refused,
@@ -74,8 +75,8 @@ class ChangeJob:
         except Moved as moved:
             return self._failed(running, work, str(moved), Cause.SUPERSEDED)
         except (Impossible, UnknownContainer, Refused) as impossible:
-            cause = impossible.cause if isinstance(impossible, Refused) else Cause.USAGE
-            return self._failed(running, work, str(impossible), cause, untouched=untouched)
+            refused = impossible if isinstance(impossible, Refused) else Refused(str(impossible), Cause.USAGE)
+            return self._failed(running, work, str(refused), refused.cause, *refused.gates, untouched=untouched)
         except Unknown as unknown:
             return self._failed(running, work, str(unknown), Cause.ERROR)
         except AwsError as failed:
@@ -178,7 +179,7 @@ class ChangeJob:
                     return primary
                 await running.check()
                 return await self._update(work, version)
-            except (AwsError, Impossible) as failed:
+            except (AwsError, Impossible, Refused) as failed:
                 why = f"{str(failed).rstrip('.')}."
         raise Unknown(f"Whether the change was made is not known: {why}")
 
@@ -189,10 +190,19 @@ class ChangeJob:
         return primary_of(updated)
 
     async def _look(self, work: ChangeWork, version: str) -> dict[str, Any]:
-        """Return the primary deployment: the change's own, or the one that the snapshot shows. Raise ``Moved``."""
-        primary = primary_of(await self._service(work))
-        if primary["taskDefinition"] != version and work.snapshot_deployment not in {None, primary["id"]}:
+        """Return the primary deployment: the change's own, or the one that the snapshot shows.
+
+        Raise ``Moved``, or ``Refused`` where ECS itself would go back from the change, over the run's migration.
+        """
+        service = await self._service(work)
+        primary = primary_of(service)
+        if primary["taskDefinition"] == version:
+            return primary
+        if work.snapshot_deployment not in {None, primary["id"]}:
             raise _moved(primary)
+        if work.without_ecs_rollback and (by := who_of_ecs_goes_back(service)):
+            gate = ecs_would_go_back(by)
+            raise Refused(gate.detail, Cause.GATE, (gate,))
         return primary
 
     async def _service(self, work: ChangeWork) -> Body:
@@ -236,12 +246,12 @@ class ChangeJob:
         return Transition(key_of(work.target), decide)
 
     def _failed(
-        self, running: Running, work: ChangeWork, summary: str, cause: Cause, *, untouched: bool = False
+        self, running: Running, work: ChangeWork, summary: str, cause: Cause, *because: Gate, untouched: bool = False
     ) -> Transition:
         """``untouched``: it is certain that nothing of this change has reached the service."""
         now = moment(self.clock.now())
         gate = Gate.true(CHANGE_ACCEPTED if untouched else CHANGE_APPLIED, holds=False, detail=summary)
-        answer = _command(running, work).failed(summary, cause, gate)
+        answer = _command(running, work).failed(summary, cause, gate, *because)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)

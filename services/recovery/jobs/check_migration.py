@@ -54,7 +54,12 @@ class CheckMigrationJob:
         service = await self.ecs.service(target) or {}
         live = await self._live(target, service)
         recovery = command.policy.recovery if command.policy else Recovery()
-        declared = Declared(command.migration.compatible, recovery.migrates_at_start, protection.schema_left)
+        declared = Declared(
+            command.migration.compatible,
+            recovery.migrates_at_start,
+            recovery.ecs_rollback_over_migration,
+            protection.schema_left,
+        )
         return gates_of(prepared, service, live, declared)
 
     async def _live(self, target: Target, service: dict[str, object]) -> dict[str, object]:

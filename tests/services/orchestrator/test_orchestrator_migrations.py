@@ -6,10 +6,10 @@ import pytest
 
 from contracts.deployment import Cause, Observe, Outcome, Override, Phase
 from contracts.gates import Gate, Verdict
-from contracts.migration import BEGUN, DONE, EFFECT, KEPT_READY, CheckMigration, Migrate
+from contracts.migration import BEGUN, DONE, EFFECT, KEPT_READY, NO_ECS_ROLLBACK, CheckMigration, Migrate
 from contracts.migration_asked import MigrationAsked
 from contracts.policy import Recovery
-from contracts.recovery import Arm
+from contracts.recovery import CHANGE_ACCEPTED, ApplyChange, Arm
 from services.orchestrator.domain.limits import MINUTE, RECONCILE
 from services.orchestrator.domain.migrating import AROUND
 from tests.services.orchestrator.harness import POLICY, RESOLVED, SERVICE_POLICY, World, asked
@@ -244,3 +244,45 @@ def test_a_restored_run_asks_for_the_same_one() -> None:
     world.state = before
     world.passes(RECONCILE + 1)
     assert world.last("migrate").id == first
+
+
+def guarded(world: World) -> bool:
+    """Let the migration succeed, and return whether the change is refused where ECS itself would go back."""
+    world.answer("migrate")
+    command = world.last("apply-change").event
+    assert isinstance(command, ApplyChange)
+    return command.without_ecs_rollback
+
+
+def test_the_change_is_not_made_where_ecs_would_go_back_over_an_incompatible_migration() -> None:
+    world = World()
+    armed(world, INCOMPATIBLE)
+    assert guarded(world)
+    detail = "ECS's own circuit breaker would go back over the migration."
+    gates = [Gate.true(name, holds=False, detail=detail) for name in (CHANGE_ACCEPTED, NO_ECS_ROLLBACK)]
+    world.answer("apply-change", Verdict.FAIL, cause=Cause.GATE, gates=gates, summary=detail)
+    end = ended(world)
+    assert (end.outcome, end.cause) == (Outcome.BLOCKED, Cause.GATE)
+    assert end.reason == (
+        "The service was not changed. ECS's own circuit breaker would go back over the migration. To deploy "
+        "nonetheless: --override no_rollback_by_ecs=REASON. Its migration has run, and the schema stays as it left it."
+    )
+
+
+@pytest.mark.parametrize("by", ["compatible", "policy", "override"])
+def test_it_is_made_where_the_migration_is_compatible_or_somebody_lets_ecs_go_back(by: str) -> None:
+    recovery = Recovery(ecs_rollback_over_migration="allow" if by == "policy" else "block")
+    world = World(POLICY.model_copy(update={"service": SERVICE_POLICY.model_copy(update={"recovery": recovery})}))
+    override = Override(gate=NO_ECS_ROLLBACK, reason="the old version is as good")
+    armed(world, MIGRATION if by == "compatible" else INCOMPATIBLE, overrides=(override,) if by == "override" else ())
+    assert not guarded(world)
+
+
+def test_without_a_migration_ecs_may_go_back() -> None:
+    world = World()
+    world.request(event=asked())
+    world.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    world.answer("arm")
+    command = world.last("apply-change").event
+    assert isinstance(command, ApplyChange)
+    assert not command.without_ecs_rollback
