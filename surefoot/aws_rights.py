@@ -55,6 +55,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:GetMetricData",
         "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribePullThroughCacheRules", "ecr:GetLifecyclePolicy",
         "ecs:DescribeClusters", "logs:DescribeLogGroups", "servicequotas:GetServiceQuota",
+        "acm:DescribeCertificate", "elasticfilesystem:DescribeAccessPoints", "elasticfilesystem:DescribeFileSystems",
+        "elasticfilesystem:DescribeMountTargets", "kms:DescribeKey", "sns:GetTopicAttributes",
         "iam:GetRole", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "ssm:DescribeParameters",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
@@ -90,6 +92,7 @@ _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how lo
 
 _MIGRATION = "a database migration: the one task that runs it"
 _AGAIN = "making a service again from a snapshot, and showing what is missing of it"
+_OTHERS = f"{_AGAIN}: what it names and others own"
 _MOVED = "who has changed a service: `surefoot moved`, and a look where something has changed"
 _WAY_BACK = (
     "whether one can go back: a look once an hour, `surefoot ready`, and before an alert rolls back outside a run"
@@ -129,6 +132,12 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "ecs:RunTask": _MIGRATION,
         "ecs:StopTask": "a migration that takes too long, where `recovery.migration_at_limit` is `stop`",
         "ecs:DescribeClusters": _AGAIN,
+        "acm:DescribeCertificate": _OTHERS,
+        "elasticfilesystem:DescribeAccessPoints": _OTHERS,
+        "elasticfilesystem:DescribeFileSystems": _OTHERS,
+        "elasticfilesystem:DescribeMountTargets": _OTHERS,
+        "kms:DescribeKey": _OTHERS,
+        "sns:GetTopicAttributes": _OTHERS,
         "iam:GetRole": _WAY_BACK,
         "logs:GetLogEvents": "the last lines of a migration's log",
         "secretsmanager:DescribeSecret": _WAY_BACK,

@@ -26,6 +26,7 @@ from services.recovery.domain.recreation.recreate_plan import (
     Seen,
     Unread,
     ids_found,
+    is_made,
     parts_of,
     plan_recreation,
 )
@@ -96,13 +97,14 @@ class Recreate:
         besides = Besides(tuple(refused)) + not_carried_over(wish.move, snapshot, wanted)
         besides += runs_there(wish.move, await self._wanted_there(wish.move))
         parts, seen = await self.look(there, wanted)
-        needs = await self.infrastructure.needs(there.target, there, parts)
+        made = [part for part in parts if is_made(seen[part.key])]
+        needs = await self.infrastructure.needs(there.target, there, parts, made)
         return plan_recreation(there, parts, seen, needs, besides)
 
     async def could(self, snapshot: Snapshot, at: datetime) -> Looked:
         """Return whether everything of the service could be made, if all of it were gone. No error is raised."""
         parts, seen = await self.look(snapshot, parts_of(snapshot, at))
-        needs = await self.infrastructure.needs(snapshot.target, snapshot, parts)
+        needs = await self.infrastructure.needs(snapshot.target, snapshot, parts, parts)
         gone = plan_recreation(snapshot, parts, dict.fromkeys(seen), needs)
         looked = [(part, seen[part.key]) for part in parts]
         unread = (

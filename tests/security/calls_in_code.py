@@ -18,9 +18,9 @@ from contracts.topics import SERVICES
 ROOT = Path(__file__).parents[2] / "services"
 APIS = (
     "application-autoscaling", "cloudwatch", "ecr", "ec2", "ecs", "elbv2", "iam", "kms", "logs", "rds", "s3",
-    "secretsmanager", "service-quotas", "sns", "ssm", "sts", "cloudtrail", "cloudformation",
+    "secretsmanager", "service-quotas", "sns", "ssm", "sts", "cloudtrail", "cloudformation", "acm", "efs",
 )  # fmt: skip
-IAM_NAMES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
+IAM_NAMES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas", "efs": "elasticfilesystem"}
 """An API as boto3 names it → as IAM does, where they differ."""
 
 AS_IAM_HAS_IT = {

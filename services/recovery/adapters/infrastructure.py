@@ -17,8 +17,10 @@ from services.recovery.adapters import recreate_scaling as scaling
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.needs import AwsNeeds
+from services.recovery.adapters.recreate_needs import look_at
 from services.recovery.domain.change import content_hash, values_of
 from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.recreate_needs import named_in
 from services.recovery.domain.recreation.recreate_parts import Kind, Part
 from services.recovery.domain.recreation.recreate_plan import Found
 from services.recovery.domain.snapshots.snapshot import Snapshot
@@ -70,8 +72,10 @@ class AwsInfrastructure:
         found = await AwsEcs(self.aws).service(target)
         return 0 if found is None or EcsService(found).being_deleted is not None else EcsService(found).desired
 
-    async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
-        made = {part.called for part in parts} | {f"the security group {part.ref}" for part in parts}
+    async def needs(
+        self, target: Target, snapshot: Snapshot, parts: Sequence[Part], made: Sequence[Part]
+    ) -> tuple[Need, ...]:
+        own = {part.called for part in parts} | {f"the security group {part.ref}" for part in parts}
         of_version = (await AwsNeeds(self.aws).of(target, [snapshot]))[0]
         balancers = {part.body["LoadBalancerArn"] for part in parts if part.kind is Kind.LISTENER}
         listeners = {part.body["ListenerArn"] for part in parts if part.kind is Kind.LISTENER_RULE}
@@ -87,8 +91,9 @@ class AwsInfrastructure:
             (f"the listener {_place(arn)}", entrance.listener_is_there(self.aws, target, arn)) for arn in sorted(others)
         ]
         asked = await asyncio.gather(*(_answer(what, question) for what, question in questions))
+        named = await look_at(self.aws, target, named_in(made))
         places = await self._cluster(target, parts)
-        return (*places, *asked, *(need for need in of_version if need.what not in made))
+        return (*places, *asked, *(need for need in of_version if need.what not in own), *named)
 
     async def _cluster(self, target: Target, parts: Sequence[Part]) -> tuple[Need, ...]:
         """Return the cluster, and what of it the service's tasks run on."""

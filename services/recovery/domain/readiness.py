@@ -27,11 +27,15 @@ class Need:
     there: bool | None
     """None: it could not be read."""
     why: str = ""
-    """Why it is not known."""
+    """Why it is not known; of what is not there, a clause where it is there and cannot be used: ``is EXPIRED``."""
     changed_at: float | None = None
     """When a secret or a parameter was changed last (epoch seconds)."""
     free: int | None = None
     """How many addresses a subnet has left."""
+    beware: str = ""
+    """What may surprise although it is there, a clause."""
+    without_it: str = ""
+    """What happens where it is not there, a clause, of what a service can run without; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class Infrastructure(Protocol):
         """Return how many tasks a service wants; 0 where it is not there. Raise ``AwsError``."""
         ...
 
-    async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
-        """Return what is not made and must be there: cluster, load balancers, roles, … No error is raised."""
+    async def needs(
+        self, target: Target, snapshot: Snapshot, parts: Sequence[Part], made: Sequence[Part]
+    ) -> tuple[Need, ...]:
+        """Return what is not made and must be there: cluster, roles, certificates, … No error is raised.
+
+        ``made``: those of the parts that are made; what the others name is not looked at.
+        """
         ...

@@ -57,5 +57,7 @@ class FakeInfrastructure:
             raise self.elsewhere
         return self.elsewhere
 
-    async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
+    async def needs(
+        self, target: Target, snapshot: Snapshot, parts: Sequence[Part], made: Sequence[Part]
+    ) -> tuple[Need, ...]:
         return self.missing

@@ -10,11 +10,13 @@ from contracts.base import Target
 from contracts.cloudwatch_names import alarm_prefix, dashboard_name
 from contracts.prose import quote
 from services.recovery.domain.change import NAMING
-from services.recovery.domain.recreation.recreate_parts import Kind, Part, new_names, renamed
+from services.recovery.domain.recreation.recreate_parts import Kind, Part, capital, new_names, renamed
 from services.recovery.domain.snapshots.snapshot import Snapshot
 
 _OF_NETWORK = re.compile(r"\b(?:vpc|subnet|sg|pl|fs|fsap|eni|vpce)-[0-9a-f]{8,17}\b")
 """Ids of EC2 and EFS, which are those of one region."""
+
+_OF_VOLUMES = frozenset({"fileSystemId", "accessPointId"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _naming(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _naming(part, key)
-    elif isinstance(value, str) and (key in NAMING or key == "fileSystemId"):
+    elif isinstance(value, str) and (key in NAMING or key in _OF_VOLUMES):
         yield value
 
 
@@ -167,7 +169,7 @@ def not_carried_over(move: Move, snapshot: Snapshot, parts: Sequence[Part]) -> B
     blocked, warnings = list[str](), list[str]()
     for part in parts:
         for stray in _strays(part, move, made):
-            sentence = f"{_capital(part.called)} names {quote(stray.name)}, which is of {move.source.region}"
+            sentence = f"{capital(part.called)} names {quote(stray.name)}, which is of {move.source.region}"
             if stray.serves and part.kind is not Kind.DASHBOARD:
                 blocked.append(f"{sentence}: say what stands for it in {move.target.region} (--map OLD=NEW).")
             else:
@@ -222,10 +224,6 @@ def _environment_of(part: Part, move: Move) -> Iterator[str]:
 
 
 def _not_looked_at(move: Move, snapshot: Snapshot) -> Iterator[str]:
-    yield (
-        "Whether the certificates, topics and file systems that stand for others are there is not looked at: AWS "
-        "refuses a call that names one that is not."
-    )
     groups = [group for group in snapshot.surroundings.get("referring_groups", ()) if not _is_given(group, move)]
     if groups:
         names = ", ".join(str(group.get("GroupName") or group["GroupId"]) for group in groups)
@@ -234,7 +232,3 @@ def _not_looked_at(move: Move, snapshot: Snapshot) -> Iterator[str]:
 
 def _is_given(group: Mapping[str, Any], move: Move) -> bool:
     return group["GroupId"] in move.names or group["GroupId"] in move.names.values()
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -77,6 +77,10 @@ class Part:
         return hashlib.sha256(written(canonical(self.body)).encode()).hexdigest()
 
 
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def renamed(value: Any, names: Mapping[str, str]) -> Any:
     """Return a value with each name in its texts replaced at once, the longest first: one may be a part of another."""
     if isinstance(value, Mapping):

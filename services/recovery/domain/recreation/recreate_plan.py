@@ -10,11 +10,13 @@ from typing import Any, Literal
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.move import Besides
 from services.recovery.domain.recreation.recreate_entrance import forwarded_to, fronts, target_groups
+from services.recovery.domain.recreation.recreate_needs import cautions, obstacles
 from services.recovery.domain.recreation.recreate_parts import (
     FRONTS,
     GETS_NEW_ID,
     Kind,
     Part,
+    capital,
     differing,
     log_groups,
     new_names,
@@ -163,32 +165,35 @@ def ids_found(parts: Sequence[Part], seen: Mapping[str, Seen]) -> dict[str, str]
     return names
 
 
+def is_made(seen: Seen) -> bool:
+    """Return whether a part would be made. ``seen``: what a look at it has found."""
+    return seen is None or (isinstance(seen, Found) and bool(seen.anew or seen.in_the_way))
+
+
 def _line(part: Part, seen: Seen) -> Line:
     if isinstance(seen, Unread):
         return Line(part, "unknown", f"Whether {part.called} is there is not known: {seen.why}.")
     if seen is None or seen.in_the_way:
-        return Line(part, "missing", f"{_capital(part.called)} is missing.")
+        return Line(part, "missing", f"{capital(part.called)} is missing.")
     if seen.anew:
-        return Line(part, "missing", f"{_capital(part.called)} {seen.anew}.")
+        return Line(part, "missing", f"{capital(part.called)} {seen.anew}.")
     others = differing(part, seen.body)
     if others:
         named = ", ".join(others)
-        return Line(part, "differs", f"{_capital(part.called)} is there with another {named}; it is left as it is.")
-    return Line(part, "there", f"{_capital(part.called)} is there.")
+        return Line(part, "differs", f"{capital(part.called)} is there with another {named}; it is left as it is.")
+    return Line(part, "there", f"{capital(part.called)} is there.")
 
 
 def _blocked(lines: Sequence[Line], seen: Mapping[str, Seen], needs: Sequence[Need]) -> Iterator[str]:
     if not any(line.made for line in lines):
         return
-    for need in needs:
-        if need.there is False:
-            yield f"{_capital(need.what)} is not there: {_remedy(need.what)}"
+    yield from obstacles(needs)
     for line in lines:
         found = seen[line.part.key]
         if line.made and line.part.cannot:
-            yield f"{_capital(line.part.called)} cannot be made: {line.part.cannot}."
+            yield f"{capital(line.part.called)} cannot be made: {line.part.cannot}."
         if isinstance(found, Found) and found.in_the_way:
-            yield f"{_capital(line.part.called)} cannot be made: {found.in_the_way}."
+            yield f"{capital(line.part.called)} cannot be made: {found.in_the_way}."
         if line.state == "unknown":
             yield f"{line.sentence} Let recovery's role look at it (surefoot iam)."
     yield from _without_a_way(lines, seen)
@@ -215,9 +220,7 @@ def _serves(line: Line, found: Seen) -> tuple[str, ...]:
 
 
 def _warnings(snapshot: Snapshot, lines: Sequence[Line], needs: Sequence[Need]) -> Iterator[str]:
-    for need in needs:
-        if need.there is None:
-            yield f"Whether {need.what} is there is not known: {need.why}."
+    yield from cautions(needs)
     gaps = [what for name, what in _HELD.items() if name not in snapshot.surroundings and _expects(snapshot, name)]
     if gaps:
         yield f"The snapshot does not hold {'; '.join(gaps)}: an earlier version took it, or they could not be read."
@@ -243,7 +246,7 @@ def _names_gone(lines: Sequence[Line]) -> Iterator[str]:
         for other in gone:
             if line.part.names(other):
                 yield (
-                    f"{_capital(line.part.called)} is there and stays as it is, but names {other.called}, which gets "
+                    f"{capital(line.part.called)} is there and stays as it is, but names {other.called}, which gets "
                     "another id: let it name the new one by hand."
                 )
 
@@ -277,22 +280,8 @@ def rules_of_others(snapshot: Snapshot, gone: set[str], ids: Mapping[str, str]) 
                     )
 
 
-def _remedy(what: str) -> str:
-    """Return what to do about something that is not made again, as the end of a sentence."""
-    others = ("the cluster", "the load balancer", "the network", "the listener", "the capacity provider", "an instance")
-    if what.startswith(others):
-        return "make it first, as your infrastructure code has it, under the same name, and ask again."
-    if what.startswith("the image"):
-        return "push it again, or name a snapshot whose image is there."
-    return "make it first, and ask again."
-
-
 def _digest(snapshot: Snapshot, lines: Sequence[Line]) -> str:
     """Return the digest that an approval is bound to: the snapshot, and exactly what is made and what is left."""
     facts = [[line.part.key, line.state, line.part.fingerprint] for line in lines]
     text = json.dumps([str(snapshot.target), snapshot.snapshot_id, facts])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
