@@ -18,7 +18,8 @@ from contracts.policy import Worsening
 from services.monitor.domain.compared import compared_gates
 from services.monitor.domain.comparison.span import BASELINE, GoodStart, Span
 from services.monitor.domain.comparison.spending import EVERY
-from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from services.monitor.domain.metrics import MINUTE, Readings
+from services.monitor.domain.watched_service import WatchedService
 
 BAKING = 15
 DEPLOYING = 5

@@ -20,10 +20,11 @@ from services._chassis.operations import Accepted, IdempotencyKey, Operations, R
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services.monitor.domain.metrics import Readings, WatchedService, metrics_of
+from services.monitor.domain.metrics import Readings, metrics_of
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import WatchedService
 from services.monitor.jobs.set_up import OPERATION
 from services.monitor.ports import Dashboards, EcsServices, Metrics, NotFound
 

@@ -7,9 +7,10 @@ from contracts.base import Target
 from contracts.monitor import DependencyFault
 from contracts.policy import Monitoring
 from services.monitor.domain.alarms import Alarm, AlarmScope
-from services.monitor.domain.metrics import Readings, StoppedTask, WatchedService
+from services.monitor.domain.metrics import Readings, StoppedTask
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.service_alarms import ServiceAlarms
+from services.monitor.domain.watched_service import WatchedService
 
 
 class NotFound(Exception):

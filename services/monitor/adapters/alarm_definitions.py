@@ -8,8 +8,9 @@ from contracts.gates import Comparison
 from services.monitor.adapters.queries import dimensions_of, namespace, query
 from services.monitor.domain.groups import Ways, divided, series_of, ways_of
 from services.monitor.domain.measures import MathAlarm, Measure, MetricAlarm, fewest
-from services.monitor.domain.metrics import HEALTHY, Metric, WatchedService
+from services.monitor.domain.metrics import HEALTHY, Metric
 from services.monitor.domain.rules import Rule
+from services.monitor.domain.watched_service import WatchedService
 
 _COMPARISONS: dict[Comparison, str] = {
     ">": "GreaterThanThreshold",

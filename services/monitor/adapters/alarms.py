@@ -11,9 +11,9 @@ from services._chassis.aws import Aws
 from services.monitor.adapters.alarm_definitions import definitions, is_of, prefixes
 from services.monitor.adapters.alarm_states import states_of
 from services.monitor.domain.alarms import Alarm
-from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.service_alarms import ServiceAlarms
+from services.monitor.domain.watched_service import WatchedService
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from contracts.policy import Monitoring
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
 from services.monitor.adapters.drawing import Drawing
-from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
+from services.monitor.domain.watched_service import WatchedService
 
 log = structlog.get_logger()
 

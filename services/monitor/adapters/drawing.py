@@ -23,9 +23,9 @@ from services.monitor.domain.metrics import (
     RUNNING,
     TARGET_5XX,
     Metric,
-    WatchedService,
 )
 from services.monitor.domain.rules import Rule
+from services.monitor.domain.watched_service import WatchedService
 
 WIDTH, HEIGHT = 12, 6
 """The size of a graph in the dashboard's grid of 24 columns."""

@@ -17,9 +17,10 @@ from services._aws.reach import Counted, target_group_dimension
 from services._chassis.aws import Aws
 from services.monitor.domain.alarms import AlarmScope
 from services.monitor.domain.history import Earlier
-from services.monitor.domain.metrics import CountedGroup, StoppedTask, WatchedService
+from services.monitor.domain.metrics import StoppedTask
 from services.monitor.domain.rollout import START_SECONDS, Rollout
 from services.monitor.domain.routes import Sharing
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from services.monitor.ports import NotFound
 
 FIRST_SECONDS = 60.0

@@ -7,8 +7,9 @@ from services._aws.cloudwatch import read_series
 from services._chassis.aws import Aws
 from services.monitor.adapters.queries import in_cloudwatch
 from services.monitor.domain.groups import of_every_group, together
-from services.monitor.domain.metrics import DATABASE_ERRORS, Readings, WatchedService
+from services.monitor.domain.metrics import DATABASE_ERRORS, Readings
 from services.monitor.domain.sharing import own
+from services.monitor.domain.watched_service import WatchedService
 
 PUBLISHED_SECONDS = 3 * 3600.0
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from services._aws import cloudwatch
-from services.monitor.domain.metrics import Metric, Scope, WatchedService
+from services.monitor.domain.metrics import Metric, Scope
+from services.monitor.domain.watched_service import WatchedService
 
 
 def namespace(metric: Metric, metrics_namespace: str) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 from contracts.base import Target, caused_id
 from contracts.monitor import SERVICE_ALARMS, CriticalAlert
 from contracts.policy_section import Digest
-from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.service_alarms import ServiceAlarms, Standing, standings
 from services.monitor.domain.trouble import Troubles
+from services.monitor.domain.watched_service import WatchedService
 
 
 def step(

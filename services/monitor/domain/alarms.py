@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from contracts.gates import Gate
-from services.monitor.domain.metrics import CountedGroup
 from services.monitor.domain.service_alarms import NONE, ServiceAlarms
+from services.monitor.domain.watched_service import CountedGroup
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from math import sqrt
 from contracts.gates import Gate, Verdict
 from contracts.results import ProbesOutput
 from services.monitor.domain.before import SIGMAS, Before
-from services.monitor.domain.metrics import LATE, MINUTE, StoppedTask, WatchedService
+from services.monitor.domain.metrics import LATE, MINUTE, StoppedTask
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rule_gates import GOOD_POINTS, LEAST_PROBES, gate_of
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.tasks import stay_up
+from services.monitor.domain.watched_service import WatchedService
 
 PATIENCE = LATE + GOOD_POINTS * MINUTE
 """For so many seconds CloudWatch must have been silent before the validator's requests decide without it."""

@@ -11,13 +11,12 @@ from services.monitor.domain.metrics import (
     REQUESTS,
     RESPONSE_TIME,
     TARGET_5XX,
-    CountedGroup,
     Metric,
     Series,
-    WatchedService,
     added,
     metrics_of,
 )
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 
 _COUNTS = (REQUESTS, TARGET_5XX, BALANCER_5XX)
 Numbered = tuple[int, CountedGroup]

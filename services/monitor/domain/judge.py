@@ -14,7 +14,7 @@ from contracts.troubles import excused
 from services.monitor.domain.blind import Blind, without_metrics
 from services.monitor.domain.compared import compared_gates
 from services.monitor.domain.comparison.span import GoodStart, Span
-from services.monitor.domain.metrics import LATE, MINUTE, Readings, WatchedService
+from services.monitor.domain.metrics import LATE, MINUTE, Readings
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rule_gates import Seen, rule_gate
 from services.monitor.domain.rules import Rule
@@ -22,6 +22,7 @@ from services.monitor.domain.service_alarms import NONE as NO_ALARMS
 from services.monitor.domain.service_alarms import ServiceAlarms, alarm_gates
 from services.monitor.domain.tasks import stay_up
 from services.monitor.domain.trouble import NONE, Troubles
+from services.monitor.domain.watched_service import WatchedService
 
 
 def judge(

@@ -21,10 +21,11 @@ from contracts.monitor import DependencyFault
 from contracts.prose import Prose
 from contracts.troubles import excused
 from services.monitor.domain.history import outside
-from services.monitor.domain.metrics import MINUTE, WatchedService
+from services.monitor.domain.metrics import MINUTE
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.trouble import NONE as NO_TROUBLES
 from services.monitor.domain.trouble import Troubles
+from services.monitor.domain.watched_service import WatchedService
 
 GATE = "service_alarms_quiet"
 READ_SECONDS = 60.0

@@ -13,8 +13,8 @@ from services.monitor.domain.metrics import (
     TARGET_5XX,
     Metric,
     Series,
-    WatchedService,
 )
+from services.monitor.domain.watched_service import WatchedService
 
 _OF_GROUP = (REQUESTS, TARGET_5XX, RESPONSE_TIME, HEALTHY)
 

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from contracts.base import Contract, Target
 from contracts.policy_parts import MonitoringPolicy
-from services.monitor.domain.metrics import CountedGroup
 from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.domain.watched_service import CountedGroup
 
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 900.0
 """Product seconds before the next try after AWS has stopped one; they double with each. CloudWatch takes few

@@ -3,8 +3,9 @@
 from math import floor
 
 from contracts.gates import Gate, Verdict
-from services.monitor.domain.metrics import MINUTE, StoppedTask, WatchedService
+from services.monitor.domain.metrics import MINUTE, StoppedTask
 from services.monitor.domain.rollout import Rollout
+from services.monitor.domain.watched_service import WatchedService
 
 GATE = "tasks_stay_up"
 TOLERATED_SHARE = 0.05

@@ -12,12 +12,12 @@ from contracts.state import State
 from services.monitor.domain import alarm_alerts
 from services.monitor.domain.alerts import Alert, AlertState, resolved, step, without_rules
 from services.monitor.domain.look import Look
-from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import RuleState, evaluate
 from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.domain.showing import Showing
 from services.monitor.domain.trouble import NONE, Troubles
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 
 MOST_ENDED = 8
 """The most runs that are remembered after their end; one is active on a target at a time."""

@@ -23,7 +23,6 @@ from services.monitor.domain.metrics import (
     MINUTE,
     Readings,
     StoppedTask,
-    WatchedService,
     minutes_before,
     settled,
     with_stopped,
@@ -32,6 +31,7 @@ from services.monitor.domain.rules import evaluate
 from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.domain.trouble import NONE, Troubles
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import WatchedService
 from services.monitor.ports import Alarms, Databases, EcsServices, Metrics, NotFound
 
 log = structlog.get_logger()

@@ -14,9 +14,9 @@ from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.decisions import from_gates, look_at, not_reached, set_up_act
 from services.monitor.domain.answers import summary
-from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.operation import SetUp
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import WatchedService
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.ports import NotFound
 

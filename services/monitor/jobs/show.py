@@ -13,9 +13,9 @@ from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.decisions import set_up_act, show_at, show_id
-from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.showing import Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import WatchedService
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.ports import NotFound
 

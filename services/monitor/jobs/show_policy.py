@@ -10,9 +10,9 @@ from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.jobs import Running
-from services.monitor.domain.metrics import WatchedService, name_of
 from services.monitor.domain.operation import Part
 from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.domain.watched_service import WatchedService, name_of
 from services.monitor.ports import Alarms, Dashboards, EcsServices
 
 BOTH: tuple[Part, ...] = ("dashboard", "alarms")

@@ -20,9 +20,10 @@ from services._chassis.store import Applied, S, Written
 from services._chassis.transition import Decision, Timer, Transition
 from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
-from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService
+from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.domain.service_alarms import ServiceAlarm, ServiceAlarms
+from services.monitor.domain.watched_service import WatchedService
 from services.monitor.handlers import Handlers
 from services.monitor.jobs.check_alarms import CHECK, CheckAlarmsJob
 from services.monitor.jobs.collect import CollectJob

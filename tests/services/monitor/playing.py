@@ -10,7 +10,8 @@ from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 from services.monitor.adapters.alarm_definitions import definitions
 from services.monitor.adapters.queries import in_cloudwatch
 from services.monitor.domain.groups import of_every_group
-from services.monitor.domain.metrics import MINUTE, RUNNING, WatchedService
+from services.monitor.domain.metrics import MINUTE, RUNNING
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import BALANCED, BY_NAME, GOOD_MINUTE, START
 
 NAMESPACE = "CourtCase/Production"

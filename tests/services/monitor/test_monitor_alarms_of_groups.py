@@ -7,9 +7,10 @@ import pytest
 from sandbox.aws.cloudwatch.alarms import ALARM, OK
 from services.monitor.adapters.alarm_definitions import MOST_METRICS, definitions
 from services.monitor.domain.groups import together
-from services.monitor.domain.metrics import MINUTE, CountedGroup, Readings, Series, WatchedService
+from services.monitor.domain.metrics import MINUTE, Readings, Series
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import evaluate
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from tests.services.monitor.harness import BALANCED, BY_NAME, START
 from tests.services.monitor.playing import LATE, NAMESPACE, Minute, but, play
 

@@ -13,9 +13,10 @@ from contracts.troubles import Trouble
 from services.monitor.domain.compared import compared_gates
 from services.monitor.domain.comparison.span import GoodStart, Span
 from services.monitor.domain.judge import judge
-from services.monitor.domain.metrics import MINUTE, TARGET_5XX, Readings, WatchedService
+from services.monitor.domain.metrics import MINUTE, TARGET_5XX, Readings
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.trouble import Troubles
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import ALONE, BALANCED, GOOD_MINUTE, RULES, START, readings
 
 BEFORE = 60

@@ -11,12 +11,13 @@ from contracts.policy_rules import RulePolicy
 from services._aws.errors import AwsError
 from services.monitor.decisions import look_at
 from services.monitor.domain.doubt import DAY, after_trouble
-from services.monitor.domain.metrics import MINUTE, CountedGroup, StoppedTask, WatchedService, with_stopped
+from services.monitor.domain.metrics import MINUTE, StoppedTask, with_stopped
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import evaluate
 from services.monitor.domain.service_alarms import ServiceAlarm
 from services.monitor.domain.trouble import Troubles
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from tests.services.monitor.harness import ALONE, BALANCED, BY_NAME, GOOD_MINUTE, START, TARGET, World, readings
 
 BEGAN = START - 30 * MINUTE

@@ -13,9 +13,9 @@ from contracts.policy_rules import BUILT_IN_RULES
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
-from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.routes import Sharing
 from services.monitor.domain.rules import rules_of
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from tests.services.monitor.harness import ALONE, BALANCED
 
 GOLDEN = Path(__file__).parents[2] / "data" / "monitor"

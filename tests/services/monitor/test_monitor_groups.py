@@ -4,14 +4,8 @@ import pytest
 
 from services.monitor.adapters.queries import in_cloudwatch
 from services.monitor.domain.groups import divided, of_every_group, series_of, together, ways_of
-from services.monitor.domain.metrics import (
-    BALANCER_5XX,
-    REQUESTS,
-    TARGET_5XX,
-    CountedGroup,
-    WatchedService,
-    metrics_of,
-)
+from services.monitor.domain.metrics import BALANCER_5XX, REQUESTS, TARGET_5XX, metrics_of
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from tests.services.monitor.harness import ALONE, BALANCED, START
 
 SAME = CountedGroup(load_balancer="app/front/1", target_group="targetgroup/admin/3")

@@ -12,10 +12,11 @@ from services._chassis.commands import becomes_job
 from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.groups import of_every_group, together
-from services.monitor.domain.metrics import MINUTE, CountedGroup, Readings, Series, WatchedService, metrics_of
+from services.monitor.domain.metrics import MINUTE, Readings, Series, metrics_of
 from services.monitor.domain.routes import ROUTES_HOLD, SHARED_HOLDS, Sharing
 from services.monitor.domain.rules import evaluate
 from services.monitor.domain.sharing import own
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from services.monitor.jobs.set_up import SET_UP
 from services.monitor.jobs.watch_closely import WATCH
 from tests.kit import ScriptedAws

@@ -2,9 +2,10 @@
 
 import pytest
 
-from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService, with_stopped
+from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, with_stopped
 from services.monitor.domain.rollout import START_SECONDS, Rollout
 from services.monitor.domain.rules import evaluate
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import BALANCED, BY_NAME, GOOD_MINUTE, START, minutes
 
 DOWN, ERRORS = BY_NAME["service_unavailable"], BY_NAME["error_rate"]

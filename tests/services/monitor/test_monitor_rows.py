@@ -14,9 +14,10 @@ from services.monitor.domain import rules as module
 from services.monitor.domain.alerts import AlertState, step
 from services.monitor.domain.judge import judge
 from services.monitor.domain.measures import MEASURES, Graph
-from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import Rule, evaluate, rules_of
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import ALONE, BALANCED, GOOD_MINUTE, RULES, START, TARGET, readings
 
 BUSY = RulePolicy(

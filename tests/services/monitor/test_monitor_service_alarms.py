@@ -12,11 +12,12 @@ from services.monitor.domain.alarm_alerts import step
 from services.monitor.domain.blind import Blind
 from services.monitor.domain.history import Earlier
 from services.monitor.domain.judge import judge
-from services.monitor.domain.metrics import MINUTE, WatchedService
+from services.monitor.domain.metrics import MINUTE
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rollout import Gap, Rollout
 from services.monitor.domain.service_alarms import ServiceAlarm, ServiceAlarms, alarm_gates
 from services.monitor.domain.trouble import NONE, Troubles
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import RULES, TARGET
 
 BEGAN = 1_000_000.0

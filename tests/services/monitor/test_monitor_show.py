@@ -16,11 +16,11 @@ from services._chassis.clock import moment
 from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import SHOW, show_id
-from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.routes import Sharing
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import CountedGroup, WatchedService
 from services.monitor.handlers import SHOW_LOST
 from services.monitor.jobs.set_up import SET_UP
 from services.monitor.jobs.show import ShowJob

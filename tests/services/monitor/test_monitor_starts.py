@@ -10,9 +10,10 @@ from contracts.monitor import EvaluateRules
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.monitor.domain.history import BY_MINUTES, LONG, MOST_STARTS, Earlier, good_starts
-from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import BALANCED, GOOD_MINUTE, START, TARGET, FakeMetrics, World
 
 DAY = 86_400.0

@@ -3,9 +3,10 @@
 import pytest
 
 from contracts.gates import Gate, Verdict
-from services.monitor.domain.metrics import MINUTE, StoppedTask, WatchedService
+from services.monitor.domain.metrics import MINUTE, StoppedTask
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.tasks import stay_up
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import ALONE, BALANCED, START
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

@@ -19,9 +19,9 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import COLLECT
 from services.monitor.domain.alarms import Alarm
-from services.monitor.domain.metrics import CountedGroup
 from services.monitor.domain.service_alarms import ServiceAlarm
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import CountedGroup
 from services.monitor.handlers import LOST
 from services.monitor.jobs import check_alarms, set_up
 from services.monitor.jobs.watch_closely import WATCH

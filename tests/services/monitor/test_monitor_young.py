@@ -8,10 +8,11 @@ from contracts.monitor import SERVICE_ALARMS, CriticalAlert
 from contracts.policy import Monitoring, Recovery, ServicePolicy
 from contracts.policy_parts import MonitoringPolicy
 from services.monitor.decisions import look_at
-from services.monitor.domain.metrics import MINUTE, WatchedService
+from services.monitor.domain.metrics import MINUTE
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.service_alarms import ServiceAlarm
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.domain.watched_service import WatchedService
 from tests.services.monitor.harness import BALANCED, START, TARGET, World
 
 BEGAN = START - 30 * MINUTE
