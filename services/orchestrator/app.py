@@ -36,10 +36,11 @@ from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.orchestrator.adapters.history import StoredHistory
-from services.orchestrator.api import Endpoints, create_router
+from services.orchestrator.api.holds import HoldEndpoints
+from services.orchestrator.api.router import Endpoints, create_router
+from services.orchestrator.api.run import RunEndpoints
 from services.orchestrator.decisions import QUEUE, WAKES, replace_course
 from services.orchestrator.handlers import Handlers
-from services.orchestrator.holds_api import HoldEndpoints, add_hold_routes
 from services.orchestrator.settings import Settings
 
 
@@ -47,11 +48,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Wire the orchestrator."""
     handlers = Handlers(platform.store, platform.clock, platform.policies, settings.monitoring_interval_minutes * 60)
     history = StoredHistory(platform.store, platform.clock, platform.policies)
-    endpoints = Endpoints(settings, platform.store, platform.clock, handlers, history, partial(existing, platform.aws))
-    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
-    router = create_router(endpoints, targets)
+    runs = RunEndpoints(settings, platform.store, platform.clock, handlers, history, partial(existing, platform.aws))
     holds = HoldEndpoints(platform.store, platform.clock, platform.policies, handlers)
-    add_hold_routes(router, holds, targets)
+    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="orchestrator",
         intake=frozenset({DeployRequested}),
@@ -85,6 +84,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         admits=handlers.refuse_strangers,
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
-        router=router,
+        router=create_router(Endpoints(runs, history, holds), targets),
         by_hand=tuple(f"/deployment-orchestration/{verb}/" for verb in ("release", *Verb)),
     )

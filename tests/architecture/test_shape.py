@@ -17,7 +17,6 @@ SHAPE = {
     "api.py",  # HTTP in; where it is much, a file for each area
     "api",
     "prepare.py",
-    "holds_api.py",
     "bodies.py",
     "ports.py",  # what it needs of the outside; where it is much, a file for each area
     "ports",

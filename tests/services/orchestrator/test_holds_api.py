@@ -11,19 +11,13 @@ from contracts.run_verbs import HoldBegan, ReleaseAnswered, ReleaseRequested
 from contracts.topics import Party
 from services._chassis.audit.events import act_of
 from services._chassis.http import PREFIX
-from services._chassis.targets import Targets
-from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.domain.approval import is_ci
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.handlers import Handlers
-from services.orchestrator.holds_api import HoldEndpoints, add_hold_routes
-from services.orchestrator.settings import Settings
-from tests.kit import there
 from tests.over_http import served
 from tests.security.orchestrated import Orchestrator
 from tests.services.orchestrator.harness import SERVICE_POLICY, TARGET, FixedPolicies, World, asked
-from tests.services.orchestrator.test_orchestrator_api import NoHistory
 from tests.services.orchestrator.test_version_holds import TAKEN, goes_back, went_back
+from tests.services.orchestrator.web import routes
 
 PATH = f"{PREFIX}/deployment-orchestration"
 
@@ -35,13 +29,7 @@ def world() -> World:
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
-    policies = FixedPolicies()
-    handlers = Handlers(world, world.clock, policies, 300)
-    settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
-    endpoints = Endpoints(settings, world, world.clock, handlers, NoHistory(), there)
-    router = create_router(endpoints, Targets(policies))
-    add_hold_routes(router, HoldEndpoints(world, world.clock, policies, handlers), Targets(policies))
-    async with served(router) as client:
+    async with served(routes(world, FixedPolicies())) as client:
         yield client
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import Target
 from contracts.deployment import (
     CheckUp,
     DeploymentConfig,
@@ -23,15 +22,8 @@ from contracts.policy import Timeouts
 from contracts.run_verbs import VerbAnswered
 from services._chassis.clock import Pace
 from services._chassis.http import PREFIX
-from services._chassis.targets import Targets
 from services._chassis.transition import Timer
-from services.orchestrator.api import Endpoints, create_router
-from services.orchestrator.domain.listing import Filters, ServiceLine
-from services.orchestrator.domain.view import RunView
 from services.orchestrator.handlers import Handlers
-from services.orchestrator.ports import Page
-from services.orchestrator.settings import Settings
-from tests.kit import there
 from tests.over_http import served
 from tests.services.orchestrator.harness import (
     SERVICE_POLICY,
@@ -43,26 +35,10 @@ from tests.services.orchestrator.harness import (
     at,
     run_id_of,
 )
+from tests.services.orchestrator.web import routes
 
 PATH = f"{PREFIX}/deployment-orchestration"
-SETTINGS = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
 SEVEN = SERVICE_POLICY.model_copy(update={"timeouts": Timeouts(validation_minutes=7)})
-
-
-class NoHistory:
-    """Nothing is listed."""
-
-    async def runs(self, filters: Filters, since: float, cursor: str | None, limit: int) -> Page:
-        return Page((), None)
-
-    async def ids(self, prefix: str) -> tuple[str, ...]:
-        return ()
-
-    async def unfinished(self, target: Target) -> tuple[RunView, ...]:
-        return ()
-
-    async def overview(self) -> tuple[ServiceLine, ...]:
-        return ()
 
 
 @pytest.fixture
@@ -77,8 +53,7 @@ def handlers(world: World) -> Handlers:
 
 @pytest.fixture
 async def http(world: World, handlers: Handlers) -> AsyncIterator[httpx2.AsyncClient]:
-    endpoints = Endpoints(SETTINGS, world, world.clock, handlers, NoHistory(), there)
-    async with served(create_router(endpoints, Targets(FixedPolicies()))) as client:
+    async with served(routes(world, FixedPolicies(), handlers)) as client:
         yield client
 
 

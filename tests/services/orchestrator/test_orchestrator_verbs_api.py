@@ -13,17 +13,12 @@ from contracts.policy_holds import Approval, Pause
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, VerbAnswered
 from services._chassis.audit.events import act_of
 from services._chassis.http import PREFIX
-from services._chassis.targets import Targets
-from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.handlers import Handlers
-from services.orchestrator.settings import Settings
-from tests.kit import there
 from tests.over_http import served
 from tests.security.orchestrated import Orchestrator
 from tests.services.orchestrator.harness import SERVICE_POLICY, TARGET, FixedPolicies, World, asked
-from tests.services.orchestrator.test_orchestrator_api import NoHistory
 from tests.services.orchestrator.test_orchestrator_holds import answer_checks
+from tests.services.orchestrator.web import routes
 
 PATH = f"{PREFIX}/deployment-orchestration"
 WITH_APPROVALS = SERVICE_POLICY.model_copy(
@@ -38,11 +33,7 @@ def world() -> World:
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
-    policies = FixedPolicies(WITH_APPROVALS)
-    handlers = Handlers(world, world.clock, policies, 300)
-    settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
-    endpoints = Endpoints(settings, world, world.clock, handlers, NoHistory(), there)
-    async with served(create_router(endpoints, Targets(policies))) as client:
+    async with served(routes(world, FixedPolicies(WITH_APPROVALS))) as client:
         yield client
 
 

@@ -1,42 +1,38 @@
-"""HTTP in, HTTP out: ask for a deployment, look at it, act on it. The same decisions as over the bus."""
+"""HTTP in, HTTP out: ask for a deployment, look at it, act on it."""
 
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from contracts.access import Role
-from contracts.base import Name, Target, Time, id_of
-from contracts.deployment import DeployRequested, Outcome
+from contracts.base import Target, id_of
+from contracts.deployment import DeployRequested
 from contracts.envelope import Meta
 from contracts.policy import ServicePolicy
 from contracts.run_verbs import Verb, VerbAnswered
 from contracts.state import read_record
 from services._aws.existing import Existing
-from services._chassis.access.permit import About, Asking, NowAsking, needs
+from services._chassis.access.permit import Asking, NowAsking, needs
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.operations import IdempotencyKey, refuse_another, what_was_asked
-from services._chassis.targets import Account, InRegion, Targets
+from services._chassis.targets import Targets
 from services.orchestrator.bodies import (
     VERBS,
     AbortBody,
     DecisionBody,
     DeployBody,
-    Deployments,
-    Overview,
     PauseBody,
     RunAccepted,
-    Text,
     VerbDone,
     VerbRoute,
 )
 from services.orchestrator.domain.approval import runs_another, skips_migration, weaker_than
 from services.orchestrator.domain.course import Course, course_key
-from services.orchestrator.domain.listing import Filters
 from services.orchestrator.domain.request_name import RequestName
 from services.orchestrator.domain.verbs import VerbAsked, answer_key
 from services.orchestrator.domain.view import RunView, run_key, views
@@ -45,8 +41,8 @@ from services.orchestrator.ports import Courses, History
 from services.orchestrator.settings import Settings
 
 
-class Endpoints:
-    """What the routes do."""
+class RunEndpoints:
+    """Does the work of the routes."""
 
     def __init__(
         self,
@@ -61,7 +57,7 @@ class Endpoints:
         self._courses = courses
         self._clock = clock
         self._handlers = handlers
-        self.history = history
+        self._history = history
         self._existing = existing
 
     async def orchestrate(self, target: Target, body: DeployBody, key: str | None, *, by_ci: bool) -> str:
@@ -116,7 +112,7 @@ class Endpoints:
     async def _whole(self, run_id: str, target: Target) -> str:
         """Return the id of the target's one run that begins so. Raise ``Problem`` where several do."""
         meant = []
-        for found in await self.history.ids(run_id):
+        for found in await self._history.ids(run_id):
             record = await self._courses.record(run_key(found))
             if (view := read_record(RunView, record)) is not None and view.target == target:
                 meant.append(found)
@@ -200,7 +196,7 @@ def _accepted(request: Request, response: Response, target: Target, run_id: str)
     return RunAccepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
 
 
-def _add_verb(router: APIRouter, endpoints: Endpoints, in_path: Any, route: VerbRoute) -> None:
+def _add_verb(router: APIRouter, endpoints: RunEndpoints, in_path: Any, route: VerbRoute) -> None:
     async def act(
         *,
         target: in_path,
@@ -221,10 +217,8 @@ def _add_verb(router: APIRouter, endpoints: Endpoints, in_path: Any, route: Verb
     add(act)
 
 
-def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
-    """Return the routes."""
-    router = APIRouter(prefix="/deployment-orchestration", tags=["deployment-orchestration"])
-
+def add_run_routes(router: APIRouter, endpoints: RunEndpoints, targets: Targets) -> None:
+    """Add the routes about one run."""
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
@@ -264,45 +258,3 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
 
     for act in VERBS:
         _add_verb(router, endpoints, NamedInPath, act)
-    _add_lists(router, endpoints, targets)
-    return router
-
-
-def _add_lists(router: APIRouter, endpoints: Endpoints, targets: Targets) -> None:
-    """Add what shows several runs or services."""
-
-    @router.get("/deployments", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
-    async def deployments(
-        *,
-        asking: NowAsking,
-        cluster_name: Annotated[Name | None, Query()] = None,
-        service_name: Annotated[Name | None, Query()] = None,
-        account: Account = None,
-        region: InRegion = None,
-        outcome: Outcome | None = None,
-        actor: Text | None = None,
-        since: Annotated[Time | None, Query(description="Runs that were asked for at or after it.")] = None,
-        cursor: Annotated[str | None, Query(max_length=200, description="An earlier answer's.")] = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> Deployments:
-        """List runs, the latest first. Each is kept for a month. Those of services that the caller may not look at are
-        left out, so that a part of the list may be short.
-        """
-        service = None
-        if (cluster_name is None) != (service_name is None):
-            raise Problem(422, "Which service?", "Name both the cluster and the service, or neither.")
-        if cluster_name is not None and service_name is not None:
-            service = targets.find(asking, cluster_name, service_name, account, region, begins=False)
-        filters = Filters(service, outcome, actor)
-        try:
-            page = await endpoints.history.runs(filters, since.timestamp() if since else 0.0, cursor, limit)
-        except ValueError as error:
-            raise Problem(422, "No such page", f"{error}.") from error
-        runs = tuple(run for run in page.runs if asking.sees(run.target))
-        return Deployments(deployments=runs, cursor=page.cursor)
-
-    @router.get("/overview", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
-    async def overview(asking: NowAsking) -> Overview:
-        """Show each service that the caller may look at: its runs, whether it is armed, open alerts, health score."""
-        found = await endpoints.history.overview()
-        return Overview(services=tuple(line for line in found if asking.sees(line.target)))
