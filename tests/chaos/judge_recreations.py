@@ -18,7 +18,8 @@ ONCE = frozenset({"CreateService", "CreateListener", "CreateRule", "CreateSecuri
 def judge_recreations(report: Report, seen: Seen, calls: Iterable[dict[str, Any]]) -> None:
     """Add the figures and faults of recreations to a report.
 
-    A Redis that was restored from an older copy may have forgotten one; who asks again finds what was made.
+    One that a restored Redis has forgotten ends as failed, and whoever asks again may find that nothing is missing.
+    Whether the service is there in the end is judged by what AWS has (``judge_left``).
     """
     begun = {event.recreation_id for event in seen.of(RecreationStarted)}
     ends = [event for event in seen.of(RecreationFinished) if event.recreation_id in begun]
@@ -30,10 +31,9 @@ def judge_recreations(report: Report, seen: Seen, calls: Iterable[dict[str, Any]
     ]
     report.recreations = sum(event.result == "recreated" for event in ends)
     report.parts_made = len(set(made))
-    if not report.harm.get(OLDER_COPY):
-        report.faults += [f"{recreation} never ended" for recreation in sorted(begun - count.keys())]
+    report.faults += [f"{recreation} never ended" for recreation in sorted(begun - count.keys())]
     report.faults += [f"{recreation} ended {times} times" for recreation, times in count.items() if times > 1]
-    if begun and not report.recreations:
+    if begun and not report.recreations and not report.harm.get(OLDER_COPY):
         report.faults.append(f"nothing serves again: {'; '.join(event.sentence for event in ends)}")
     report.faults += [
         f"AWS was asked {times} times for {operation} {resource}"

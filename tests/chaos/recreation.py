@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx2
 from contracts.base import Target
 from contracts.drills import DrillStarted
 from contracts.recovery import SnapshotCaptured
-from contracts.recreation import RecreationFinished
+from contracts.recreation import RecreationFinished, RecreationStarted
 from tests.chaos.observer import Seen
 from tests.chaos.person import WISHES, Api, under_way
 from tests.chaos.verbs import DRILL_ROLLBACK
@@ -36,6 +37,8 @@ class Recreation:
     def __post_init__(self) -> None:
         self._thread = threading.Thread(target=self._live, name="recreation", daemon=True)
         self._keys = count()
+        self._is_whole = False
+        """Whether recovery has said that nothing is missing, after it had begun to make what was."""
 
     def start(self) -> None:
         self._thread.start()
@@ -70,11 +73,13 @@ class Recreation:
 
     def _is_made(self) -> bool:
         ends = (end for end in self.seen.of(RecreationFinished) if end.target == self.api.target)
-        return any(end.result == "recreated" for end in ends)
+        return self._is_whole or any(end.result == "recreated" for end in ends)
 
     def _ask(self) -> None:
         """Ask for it unless it stands, and let somebody else approve what waits."""
-        self.api.post("recreate", {"reason": "it is gone"}, self._key)
+        answer = self.api.post("recreate", {"reason": "it is gone"}, self._key)
+        begun = any(event.target == self.api.target for event in self.seen.of(RecreationStarted))
+        self._is_whole = begun and answer is not None and answer.status_code == HTTPStatus.OK
         with contextlib.suppress(httpx2.HTTPError):
             waits = self.api.shown("recreate")["recreation"]
             if waits is not None and not waits["approved_by"]:

@@ -244,7 +244,8 @@ ONCE = (made("CreateTargetGroup"), made("CreateService"))
             {},
             "recreation:2 never ended",
         ),
-        ((MADE, MADE.model_copy(update={"recreation_id": "recreation:2"}), SERVES), ONCE, {OLDER_COPY: 1}, ""),
+        ((MADE, SERVES.model_copy(update={"result": "failed"})), ONCE, {OLDER_COPY: 1}, ""),
+        ((MADE,), ONCE, {OLDER_COPY: 1}, "recreation:1 never ended"),
     ],
 )
 def test_what_is_made_again_is_made_once(

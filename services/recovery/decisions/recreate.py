@@ -23,6 +23,10 @@ from services.recovery.domain.recreation.recreation import (
 RECREATE = "recreate"
 """The kind of the job that makes a service again."""
 EXPIRES = "recreation-expires"
+FORGOTTEN = (
+    "Redis was restored from a copy of before its approval, so that it is not known how far it came. What was made "
+    "stays; ask again, and what is still missing is shown."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +64,23 @@ def why_not_ask(protection: Protection, now: datetime) -> str:
 
 def ask(protection: Protection, target: Target, recreation: Recreation) -> Decision:
     """Wait for an approval. The caller has made sure that it may be asked for."""
-    work = RecreationWork(target=target, recreation_id=recreation.recreation_id)
     sentence = (
         f"It waits until {recreation.until:%H:%M:%S} UTC for somebody else to approve the plan {recreation.plan}."
     )
     return Decision(
         protection.replace(recreation=recreation).to_bytes(),
-        timers=(Timer(timer_id(recreation.recreation_id), EXPIRES, recreation.until.timestamp(), work.to_bytes()),),
+        timers=(expires(target, recreation),),
         records=RecreationOperation.of(target, recreation, sentence).record,
     )
 
 
-def timer_id(recreation_id: str) -> str:
+def expires(target: Target, recreation: Recreation) -> Timer:
+    """Return the durable timer at which it ends without an approval, or since a restored Redis has forgotten it."""
+    work = RecreationWork(target=target, recreation_id=recreation.recreation_id)
+    return Timer(_timer_id(recreation.recreation_id), EXPIRES, recreation.until.timestamp(), work.to_bytes())
+
+
+def _timer_id(recreation_id: str) -> str:
     return f"{EXPIRES}:{recreation_id}"
 
 
@@ -115,7 +124,7 @@ def approve(protection: Protection, target: Target, decided: PlanDecision) -> De
         protection.replace(recreation=approved).to_bytes(),
         emit=(Emit(event, caused_id(recreation.recreation_id, "recreation-started")),),
         jobs=(Job(recreation.recreation_id, RECREATE, work.to_bytes()),),
-        cancel_timers=(timer_id(recreation.recreation_id),),
+        cancel_timers=(_timer_id(recreation.recreation_id),),
         records=RecreationOperation.of(target, approved, sentence).record,
     )
 
@@ -141,9 +150,13 @@ def reject(protection: Protection, target: Target, decided: PlanDecision) -> Dec
 
 
 def expire(protection: Protection, work: RecreationWork, now: datetime) -> Decision:
-    """End what nobody has approved in time."""
+    """End what nobody has approved in time, and what is known by its event alone."""
     recreation = protection.recreation
-    if recreation is None or recreation.recreation_id != work.recreation_id or recreation.approved_by:
+    if recreation is None or recreation.recreation_id != work.recreation_id:
+        return Decision()
+    if recreation.restored:
+        return ended(protection, work.target, recreation, "failed", FORGOTTEN, now)
+    if recreation.approved_by:
         return Decision()
     sentence = "Nobody has approved it in time, and nothing was made."
     return ended(protection, work.target, recreation, "expired", sentence, now)
@@ -206,7 +219,7 @@ def ended(
     return Decision(
         protection.replace(recreation=None, past_recreations=kept).to_bytes(),
         emit=(Emit(event, caused_id(recreation.recreation_id, "recreation-finished")),),
-        cancel_timers=(timer_id(recreation.recreation_id),),
+        cancel_timers=(_timer_id(recreation.recreation_id),),
         records=over(sentence, now, result=result).record,
     )
 

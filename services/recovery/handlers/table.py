@@ -19,6 +19,7 @@ from contracts.recovery import (
     TargetArmed,
     TargetDisarmed,
 )
+from contracts.recreation import RecreationFinished, RecreationStarted
 from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.clock import Clock
 from services._chassis.commands import becomes_job
@@ -82,6 +83,8 @@ class Handlers:
             MigrationFinished: self.migration.own_finished,
             DrillStarted: self.drill.own_started,
             DrillFinished: self.drill.own_finished,
+            RecreationStarted: self.recreation.own_started,
+            RecreationFinished: self.recreation.own_finished,
         }
 
     @property

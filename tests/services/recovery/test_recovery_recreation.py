@@ -293,5 +293,41 @@ async def test_what_cannot_run_is_refused_with_what_to_do(world: World, web: htt
     assert "There is no snapshot" in none.json()["detail"]
 
 
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.parametrize("known", ["not at all", "as asked for", "as approved"])
+async def test_what_a_restored_redis_has_forgotten_ends_once_and_nothing_is_made_twice(
+    world: World, web: httpx2.AsyncClient, known: str, *, over: bool
+) -> None:
+    store, parts = world.recovery.store, len(WHOLE_PARTS)
+    copies = {"not at all": (dict(store.states), dict(store.timers), dict(store.jobs))}
+    plan = (await asked(web))["plan"]
+    copies["as asked for"] = (dict(store.states), dict(store.timers), dict(store.jobs))
+    name = str((await web.post(f"{HERE}/approve", json={"actor": "bob", "plan": plan})).json()["recreation_id"])
+    copies["as approved"] = (dict(store.states), dict(store.timers), dict(store.jobs))
+    assert await world.work(name, die_at=None if over else parts // 2) is over
+    published = [*world.events(RecreationStarted), *world.events(RecreationFinished)]
+    store.states, store.timers, store.jobs = copies[known]
+    for event in published:
+        await world.recovery.send(event, "not-again")
+    assert (world.recovery.protection.recreation is None) is (known == "not at all"), "only what is read again counts"
+    for number, event in enumerate([*published, *published]):
+        await world.recovery.send(event, f"again-{number}", again=True)
+    await world.recovery.fire()
+    if name in store.jobs and not store.jobs[name].cancelled:
+        assert await world.work(name)
+    [finished] = world.events(RecreationFinished)
+    assert (finished.result == "recreated") is over
+    assert (world.operation(name)["state"], world.operation(name)["actor"]) == ("finished" if over else "failed", "ann")
+    assert world.recovery.protection.recreation is None
+    world.recovery.clock.time += 4000
+    await world.recovery.fire()
+    assert len(world.events(RecreationFinished)) == 1
+    if not over:
+        name = await approved(web)
+        assert await world.work(name)
+        assert world.operation(name)["result"] == "recreated"
+    assert sorted(world.made) == sorted({part.key for part in WHOLE_PARTS})
+
+
 def test_every_kind_is_made_by_somebody() -> None:
     assert {part.kind for part in WHOLE_PARTS} == set(Kind)

@@ -45,6 +45,8 @@ class Recreation(Contract):
     """The keys of the parts of which AWS was about to be asked; written before, since its answer may be lost."""
     made: dict[str, str] = Field(default_factory=dict)
     """Key of each part that was made → its id or ARN, where it has one."""
+    restored: bool = False
+    """Whether it is known by its event alone, from a Redis of before its approval: it ends, and makes nothing more."""
     waits: Prose = ""
     """What it waits for, or why AWS has not let it go on; empty where it goes on."""
 
