@@ -250,8 +250,16 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     _entry("scaling-started.v1", scaling.ScalingStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("scaling-finished.v1", scaling.ScalingFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
-    _entry("recreation-started.v1", recreation.RecreationStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
-    _entry("recreation-finished.v1", recreation.RecreationFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
+    _entry(
+        "recreation-started.v1", recreation.RecreationStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
+    ),
+    _entry(
+        "recreation-finished.v1",
+        recreation.RecreationFinished,
+        topics.RECOVERY_EVENTS,
+        RECOVERY,
+        {DASHBOARDS, RECOVERY},
+    ),
     _entry("scaling-decided.v1", scaling.ScalingDecided, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     _entry(
         "migration-started.v1", migration.MigrationStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}

@@ -42,10 +42,10 @@ from services.orchestrator.domain.replay import (
     ARM,
     OwnEvent,
     end_key,
+    has_started,
     past_checks,
     past_checks_key,
     start_key,
-    with_time_left,
 )
 from services.orchestrator.domain.request_name import RequestName, alias_key
 from services.orchestrator.domain.requests import request_of
@@ -128,7 +128,7 @@ class Handlers:
         if end is None:
             if await self._courses.record(start_key(run_id)) is not None:
                 why_not = ""
-                request = with_time_left(request, self._clock.now())
+                request = has_started(request)
             if await self._courses.record(past_checks_key(run_id)) is not None:
                 request = past_checks(request)
             return self._turn(event.target, request, why_not=why_not)

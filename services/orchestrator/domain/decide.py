@@ -131,7 +131,7 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
         case ReplayedRequest():
             return (yield from replay.unknown(course, event.request, event.finished, policy, now))
         case DeploymentStarted():
-            return replay.started(course, event, now)
+            return replay.started(course, event)
         case PhaseStarted() | PhaseProgressed():
             return replay.went_on(course, event)
         case DeploymentFinished() | ReleaseAnswered():

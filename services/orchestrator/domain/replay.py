@@ -12,7 +12,6 @@ from contracts.recovery import Arm
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn
-from services.orchestrator.domain.limits import REQUEST_LIFETIME
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import out_of_queue, unstarted
 from services.orchestrator.domain.run_parts import Request
@@ -45,16 +44,16 @@ OWN_EVENTS = {
 OwnEvent = DeploymentStarted | PhaseStarted | PhaseProgressed | DeploymentFinished
 
 
-def with_time_left(request: Request, now: float) -> Request:
-    """Extend the expiry of a request whose run is known to have started, so that a replay does not refuse it."""
-    return request.replace(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))
+def has_started(request: Request) -> Request:
+    """Mark the request of a run that is known to have started, however long ago it was asked for."""
+    return request.replace(has_started=True)
 
 
-def started(course: Course, event: DeploymentStarted, now: float) -> Course:
-    """Keep a run in the queue that has started already, however long ago it was asked for."""
+def started(course: Course, event: DeploymentStarted) -> Course:
+    """Keep a run in the queue that has started already, however long it waits for its turn again."""
     if all(request.run_id != event.run_id for request in course.queue):
         return course
-    queue = (with_time_left(request, now) if request.run_id == event.run_id else request for request in course.queue)
+    queue = (has_started(request) if request.run_id == event.run_id else request for request in course.queue)
     return course.replace(queue=tuple(queue))
 
 

@@ -157,7 +157,7 @@ def _forbidden(policy: Policy) -> tuple[Cause, str] | None:
 def _obstacle(course: Course, request: Request, policy: Policy, now: float) -> tuple[Cause, str] | None:
     if (too_late := _too_late(request, now)) is not None:
         return too_late
-    if course.active is None and not course.queue:
+    if request.has_started or (course.active is None and not course.queue):
         return None
     way = supersede.way_of(course, request, policy)
     if way == "refuse":
@@ -170,7 +170,7 @@ def _obstacle(course: Course, request: Request, policy: Policy, now: float) -> t
 
 def _too_late(request: Request, now: float) -> tuple[Cause, str] | None:
     late = now - request.expires_at
-    if late < 0:
+    if late < 0 or request.has_started:
         return None
     return (
         Cause.REFUSED,

@@ -62,6 +62,9 @@ class Request(Frozen):
     """Whether nothing is migrated before the change, whatever the policy names."""
     by_ci: bool = True
     """Whether it came from a caller with CI's role; False: from one who may let gates pass."""
+    has_started: bool = False
+    """Whether it is published that the run has started, while the restored state is from before that: it does not
+    expire, and is not refused for the run before it."""
     past_checks: bool = False
     """Whether it is published that the run went on from its first phase, or from arming, while the restored state is
     from before that."""

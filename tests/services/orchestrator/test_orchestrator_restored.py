@@ -8,6 +8,7 @@ from contracts.deployment import (
     DeploymentFinished,
     DeploymentStarted,
     DeployRequested,
+    OnConflict,
     Outcome,
     Phase,
     PhaseProgressed,
@@ -132,6 +133,25 @@ async def test_nor_does_one_that_waits_for_its_turn_again(world: World, handlers
     world.passes(1)
     assert world.run.run_id == second
     assert await handlers.on_own_event(started(second), META) is None
+
+
+@pytest.mark.parametrize("first_read", ["its request", "its start"])
+@pytest.mark.parametrize("on_conflict", ["queue", "refuse"])
+async def test_a_run_that_has_started_is_neither_refused_nor_too_late_however_long_another_is_before_it(
+    world: World, handlers: Handlers, first_read: str, on_conflict: OnConflict
+) -> None:
+    """The copy holds the run before it, whose end was not published yet, and which has no time left by then."""
+    world.request("before")
+    run_id, request = run_id_of(META.id), asked().model_copy(update={"on_conflict": on_conflict})
+    if first_read == "its request" and on_conflict == "queue":
+        await hear(world, handlers, request)
+        await hear(world, handlers, started(run_id))
+    else:
+        await hear(world, handlers, started(run_id))
+        await hear(world, handlers, request)
+    world.now += 7200
+    world.to_the_end()
+    assert [end.outcome for end in world.ends(run_id)] == [Outcome.SUCCEEDED]
 
 
 async def test_its_own_word_tells_it_nothing_while_nothing_was_restored(world: World, handlers: Handlers) -> None:
