@@ -34,7 +34,11 @@ class ServiceMoved(Event):
     lowered: bool = False
     """Whether the desired count has fallen by neither us, a scaling activity nor a scheduled action."""
     over: bool = False
-    """Whether such a fall is over: as many tasks are wanted as before, or it was a day ago."""
+    """Whether such a fall is over: as many tasks are wanted as before, or it was a day ago. With ``still_named``:
+    whether the tool names it no more, as far as is known."""
+    still_named: Prose = ""
+    """A sentence, where an infrastructure tool has brought in by this move what a rollback has taken back since, so
+    that its next run brings it in again; empty for all others, and in events of the previous version."""
     scaling_id: Plain = ""
     """The emergency scaling that stood then; empty where none did."""
     version: KnownVersion | None = None

@@ -224,6 +224,8 @@ class KnownVersion(Contract):
     """Its ARN."""
     images: dict[str, str] = Field(default_factory=dict)
     """Container name → digest of the image (``sha256:…``)."""
+    stack: Plain = ""
+    """The stack of CloudFormation that has made its task definition, by its tags; empty where none is known."""
 
     def matches(self, other: "KnownVersion") -> bool:
         """Return whether ``other`` is this version. Images decide, under whichever tag and revision.

@@ -6,7 +6,7 @@ from contracts.recovery import DriftObserved, ReadinessChanged
 from services._chassis.transition import Transition
 from services.diagnostics.decisions import record_published
 from services.diagnostics.domain import drift as drifts
-from services.diagnostics.domain import lowered, way_back
+from services.diagnostics.domain import lowered, still_named, way_back
 
 
 async def drift(event: DriftObserved, meta: Meta) -> Transition:
@@ -20,7 +20,9 @@ async def readiness(event: ReadinessChanged, meta: Meta) -> Transition:
 
 
 async def moved(event: ServiceMoved, meta: Meta) -> Transition | None:
-    """Keep that somebody has lowered the desired count, as recovery tells it; of other moves nothing follows."""
-    if not event.lowered:
-        return None
-    return record_published(event.target, {lowered.LOWERED.kind: lowered.issue_of(event)}, meta.id)
+    """Keep what a move leaves in the way, as recovery tells it; of most moves nothing follows."""
+    if event.still_named:
+        return record_published(event.target, {still_named.NAMED.kind: still_named.issue_of(event)}, meta.id)
+    if event.lowered:
+        return record_published(event.target, {lowered.LOWERED.kind: lowered.issue_of(event)}, meta.id)
+    return None

@@ -18,11 +18,14 @@ from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.moves.acted import acted_key
 from services.recovery.domain.moves.facts import Deployed, Facts, Ours
 from services.recovery.domain.moves.find import find_moves
+from services.recovery.domain.moves.move import Move
 from services.recovery.domain.moves.mover import OURS_IN_AGENT, By
 from services.recovery.domain.moves.ours import ours_of
 from services.recovery.domain.moves.remembered import Change, Moves, Seen, moves_key, seen_limits
+from services.recovery.domain.moves.stack import of_stack, stack_of
+from services.recovery.domain.moves.still_named import sentence_of, short, still_naming, taken_back_by
 from services.recovery.domain.moves.trail import Trail, TrailCall
-from services.recovery.domain.moves.view import READ, STACK_TAG, Traced, of_stack
+from services.recovery.domain.moves.view import READ, Traced
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.ports.moves import Movers
 from services.recovery.ports.service import Ecs
@@ -64,7 +67,14 @@ class Trace:
         }
         if sentence or unread:
             sources["CloudFormation"] = unread or READ
-        return Traced(tuple(find_moves(facts, since, self.clock.now())), since, sources, sentence)
+        found = tuple(find_moves(facts, since, self.clock.now()))
+        return Traced(found, since, sources, sentence, await self._named(target, service, found))
+
+    async def _named(self, target: Target, service: Body, moves: Sequence[Move]) -> str:
+        """Return a sentence about the tool that still names what a rollback has taken back; empty where none does."""
+        taken_back = taken_back_by((await self.store.read(key_of(target), Protection)).past)
+        named = still_naming(moves, taken_back, short(str(live_deployment(service)["taskDefinition"])))
+        return "" if named is None else sentence_of(named, taken_back[named.after])
 
     async def facts(
         self, target: Target, service: Body, since: float, changes: Sequence[Change], trail: Trail | None = None
@@ -134,8 +144,7 @@ class Trace:
 
     async def _stack(self, target: Target, service: Body) -> tuple[str, str]:
         """Return a sentence about the stack of the service, and why it could not be read; empty where it has none."""
-        tags = {str(tag.get("key")): str(tag.get("value")) for tag in service.get("tags") or ()}
-        name = tags.get(STACK_TAG, "")
+        name = stack_of(service)
         if not name:
             return "", ""
         status = await answer_within(READ_SECONDS, self.movers.stack(target, name))

@@ -13,7 +13,9 @@ from contracts.scaling import ScalingDecided, ScalingStarted
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
 
-FROM_RECOVERY = frozenset({"configuration_drift", "way_back_lost", "way_back_expires", "desired_count_lowered"})
+FROM_RECOVERY = frozenset({
+    "configuration_drift", "way_back_lost", "way_back_expires", "desired_count_lowered", "taken_back_still_named",
+})  # fmt: skip
 """Kinds of issues that no look of diagnostics finds."""
 
 

@@ -8,7 +8,9 @@ from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.state import State
 
-OF_OTHERS = frozenset({"configuration_drift", "way_back_lost", "way_back_expires", "desired_count_lowered"})
+OF_OTHERS = frozenset({
+    "configuration_drift", "way_back_lost", "way_back_expires", "desired_count_lowered", "taken_back_still_named",
+})  # fmt: skip
 """Kinds of issues that another service has told: no look finds them, and none finds that they are gone."""
 
 

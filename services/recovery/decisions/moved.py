@@ -1,7 +1,7 @@
 """What a look at a service's version, count and limits changes: each change is told with its mover, once for each."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from contracts.base import Target, caused_id
@@ -11,12 +11,15 @@ from contracts.recovery import KnownVersion
 from services._chassis.transition import Decision, Emit, Transition
 from services.recovery.domain.moves.move import Move
 from services.recovery.domain.moves.mover import By
-from services.recovery.domain.moves.remembered import Change, Moves, Seen, moves_key
+from services.recovery.domain.moves.remembered import Change, Moves, Seen, StillNamed, moves_key
+from services.recovery.domain.moves.still_named import sentence_of, still_naming
 
 LOOK_MOVES = "look-moves"
 """The kind of its job."""
 STANDS = timedelta(days=1)
 """How long a fall of the desired count is told as standing."""
+NAMES_FOR = timedelta(days=7)
+"""How long a tool is told to name what was taken back: whoever has changed its code by then may not have run it yet."""
 _QUIET = frozenset({By.OURS, By.ECS, By.AUTOSCALER})
 """Movers of which only versions are told: their other changes are many, and on record elsewhere."""
 
@@ -30,6 +33,8 @@ class Found:
     """The emergency scaling that stands."""
     version: KnownVersion | None = None
     """What is live, by its images; None where it was not read."""
+    taken_back: Mapping[str, str] = field(default_factory=dict)
+    """What rollbacks have taken back → what they have brought back, each as ``family:revision``."""
     may_be_scaled: bool = False
     """Whether an autoscaler may have done what nothing tells: its activities could not be read."""
 
@@ -47,7 +52,10 @@ def note_moves(target: Target, look: Seen, found: Found, now: datetime) -> Trans
         events = [_moved(target, change, found, lowered=change.noticed == _noticed(lowered)) for change in new]
         if over is not None:
             events.append(_moved(target, over, found, lowered=True, over=True))
-        kept = after.replace(lowered=lowered)
+        named = _named(after, found, now)
+        if named != before.named:
+            events += _naming(target, before.named, named)
+        kept = after.replace(lowered=lowered, named=named)
         if kept == before:
             return Decision()
         return Decision(kept.to_bytes(), emit=tuple(_emits(events)), expires=True)
@@ -77,6 +85,32 @@ def _standing(after: Moves, new: list[Change], found: Found, now: datetime) -> t
     return (None, current) if over else (current, None)
 
 
+def _named(after: Moves, found: Found, now: datetime) -> StillNamed | None:
+    """Return the tool that names by now what was taken back; None where none is known, or its change is long ago."""
+    known = after.named
+    changes = [*after.changes, *(Change.found(move, now) for move in found.moves)]
+    recent = {
+        change.move.id: change
+        for change in (*((known.change,) if known else ()), *changes)
+        if now - change.at < NAMES_FOR
+    }
+    live = after.seen.version if after.seen is not None else ""
+    move = still_naming([change.move for change in recent.values()], found.taken_back, live)
+    if move is None:
+        return None
+    if known is not None and (known.change.after, known.change.who) == (move.after, move.mover.who):
+        return known
+    return StillNamed(change=recent[move.id], sentence=sentence_of(move, found.taken_back[move.after]))
+
+
+def _naming(target: Target, before: StillNamed | None, now: StillNamed | None) -> Iterator[ServiceMoved]:
+    """Yield what is told of a tool that names what was taken back, or does so no more."""
+    named = now or before
+    if named is not None:
+        event = _moved(target, named.change, Found(), lowered=False, over=now is None)
+        yield event.model_copy(update={"still_named": named.sentence})
+
+
 def _noticed(change: Change | None) -> object:
     return change.noticed if change is not None else None
 
@@ -104,5 +138,5 @@ def _moved(target: Target, change: Change, found: Found, *, lowered: bool, over:
 
 def _emits(events: list[ServiceMoved]) -> Iterator[Emit]:
     for event in events:
-        end = ":over" if event.over else ""
+        end = f"{':named' if event.still_named else ''}{':over' if event.over else ''}"
         yield Emit(event, caused_id(f"{event.target}:{event.move_id}", f"{event.by}:{event.who}:{event.sure}{end}"))

@@ -89,7 +89,13 @@ def end_again(protection: Protection, event: RollbackFinished) -> Decision:
     if under_way is None or under_way.rollback_id != event.rollback_id or event.run_id is not None:
         return Decision(brought.to_bytes())
     past = PastRollback(
-        rollback_id=event.rollback_id, run_id=None, result=event.result, rollback=event.rollback, detail=event.detail
+        rollback_id=event.rollback_id,
+        run_id=None,
+        result=event.result,
+        rollback=event.rollback,
+        detail=event.detail,
+        taken_back=event.taken_back.task_definition if event.taken_back else "",
+        brought_back=event.brought_back.task_definition if event.brought_back else "",
     )
     return Decision(
         brought.replace(rollback=None, past=(*protection.past, past)[-MOST_PAST:]).to_bytes(),

@@ -16,7 +16,7 @@ from services.recovery.decisions.helped import look_whether_it_helped
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
 from services.recovery.domain.rollback import roll_back as rolling
 from services.recovery.domain.rollback.steps import Reached, steps_of
-from services.recovery.domain.snapshots.known_version import Versions
+from services.recovery.domain.snapshots.known_version import UNKNOWN, Versions
 from services.recovery.domain.work import RecoveryOperation, RollbackWork
 
 ROLL_BACK = "rollback"
@@ -119,12 +119,12 @@ def end_rollback(
             return Decision()
         if rollback.by_a_person:
             protection = protection.settle_taken_back("", rollback.rollback_id, taken_back)
-        protection, past = rolling.end(protection, rollback, ended, now)
+        protection, past = rolling.end(protection, rollback, ended, now, versions or UNKNOWN)
         timers = (f"overdue:{work.rollback_id}",)
         brought = ended.deployment_id if isinstance(ended, rolling.Done) else ""
         return Decision(
             protection.to_bytes(),
-            emit=(_finished(work.target, past, ended, versions or Versions()), *_answers(work.target, rollback, past)),
+            emit=(_finished(work.target, past, ended, versions or UNKNOWN), *_answers(work.target, rollback, past)),
             timers=look_whether_it_helped(work, rollback, past.result, brought, now),
             cancel_timers=timers if rollback.run_id is None else (*timers, expiry_id(rollback.run_id)),
             cancel_jobs=(work.rollback_id,) if cancel else (),

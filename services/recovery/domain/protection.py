@@ -8,7 +8,7 @@ from pydantic import Field
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
 from contracts.policy_parts import RecoveryPolicy
-from contracts.prose import Prose
+from contracts.prose import Plain, Prose
 from contracts.recovery import AlertTrigger, Trigger
 from services.recovery.domain.drill.drill import Drill, KnownScore, PastDrill
 from services.recovery.domain.migration.migration import Migration, PastMigration, SchemaChanged
@@ -147,6 +147,12 @@ class PastRollback(Contract):
     result: Literal["restored", "superseded", "failed"]
     rollback: Rollback
     detail: Prose
+    taken_back: Plain = ""
+    """The task definition (ARN) that it has replaced, where it is known; empty in a state of the previous version."""
+    brought_back: Plain = ""
+    """The one that it has brought back, alike."""
+    ended_at: datetime | None = None
+    """None in a state of the previous version."""
 
 
 class Protection(SnapshotIndex):

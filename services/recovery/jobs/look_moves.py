@@ -4,7 +4,8 @@ A service of which nothing has changed costs two reads. Where something has, who
 that is known: CloudTrail is minutes late. Nothing waits for it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 
@@ -22,7 +23,8 @@ from services.recovery.decisions.moved import LOOK_MOVES, Found, note_moves
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.moves.find import find_moves
-from services.recovery.domain.moves.remembered import NO_LIMITS, Moves, MovesWork, moves_key
+from services.recovery.domain.moves.remembered import NO_LIMITS, SETTLES, Moves, MovesWork, moves_key
+from services.recovery.domain.moves.still_named import rolled_back_since, taken_back_by
 from services.recovery.domain.moves.trail import Trail
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshots.known_version import version_of
@@ -67,21 +69,32 @@ class LookMovesJob:
                 seen = seen.only_what_both_see(await self.trace.look(target, again))
             after = before.after(seen)
             deployed = seen.is_of_another_deployment(before.seen)
-            asks = bool(after.open(seen.at)) or deployed
-            found = await self._found(target, service, before, after, trails) if asks else Found()
+            protection = await self.store.read(key_of(target), Protection)
+            rolled_back = rolled_back_since(protection.past, seen.at - SETTLES)
+            asks = bool(after.open(seen.at)) or deployed or rolled_back is not None
+            last = before.seen.at if before.seen is not None else None
+            begins = [time for time in (last, rolled_back) if time is not None]
+            found = await self._found(target, service, begins, after, trails, protection) if asks else Found()
+            found = replace(found, taken_back=taken_back_by(protection.past))
             await self.store.apply(note_moves(target, seen, found, seen.at), cause="")
         except (AwsError, NewerState) as error:
             log.info("who has moved a service is looked at the next time", target=str(target), why=str(error))
 
-    async def _found(self, target: Target, service: Body, before: Moves, moves: Moves, trails: "_Trails") -> Found:
+    async def _found(
+        self,
+        target: Target,
+        service: Body,
+        begins: list[datetime],
+        moves: Moves,
+        trails: "_Trails",
+        protection: Protection,
+    ) -> Found:
         """Find out who has made the changes of which that is not known."""
         still_open = moves.open(moment(self.clock.now()))
-        begins = [change.since for change in still_open] + ([before.seen.at] if before.seen is not None else [])
-        since = min(begins).timestamp()
+        since = min([*begins, *(change.since for change in still_open)]).timestamp()
         trail = trails.of(target, since) or await self.trace.trail(target, service, since)
         trails.keep(target, since, trail)
         facts = await self.trace.facts(target, service, since, moves.changes, trail)
-        protection = await self.store.read(key_of(target), Protection)
         scaled = protection.scaling is not None and protection.scaling.phase != "restoring"
         limits = moves.seen.limits if moves.seen is not None else None
         deployed = any(change.what == "version" for change in still_open)

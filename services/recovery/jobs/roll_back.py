@@ -17,6 +17,7 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, note_step, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.moves.stack import stack_of
 from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.rollback.observed import Observed
 from services.recovery.domain.rollback.roll_back import (
@@ -40,6 +41,7 @@ from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_changes import changes_back
 from services.recovery.jobs.find_replaced import find_replaced
 from services.recovery.jobs.find_snapshot import find_snapshot
+from services.recovery.jobs.find_tools import with_tools
 from services.recovery.jobs.find_version import VersionFinder
 from services.recovery.observe import RollbackObserver, baseline_of
 from services.recovery.ports.service import Balancers, Ecs, Images
@@ -75,6 +77,7 @@ class RollbackJob:
             move = await execution.step(protection, rollback)
             if isinstance(move, Done | Superseded | Failed):
                 versions = await execution.versions(protection, rollback)
+                move = await with_tools(move, versions, execution.stack, work.target, self.store)
                 now, reached = moment(self.clock.now()), execution.reached
                 replaced = execution.progress.replaced
                 return end_rollback(work, move, now, taken_back=replaced, reached=reached, versions=versions)
@@ -102,6 +105,8 @@ class _Execution:
     """Stands for the pace of the service until that is measured."""
     refused_at: float = inf
     """Since when AWS has refused for good."""
+    stack: str = ""
+    """The stack of CloudFormation that the service belongs to, by its tags; empty where they name none."""
     reached: Reached = Reached.EXECUTE
     noted: tuple[Reached, str] | None = None
     """The step and its sentence that are on record."""
@@ -152,6 +157,7 @@ class _Execution:
         deletion = EcsService(service).being_deleted
         if deletion is not None:
             return Failed(f"A rollback is not possible: {deletion}.")
+        self.stack = stack_of(service)
         held = protection.arm if rollback.run_id is not None else None
         change = held.change if held is not None else None
         await self._begin(service, snapshot, rollback, ours=change is not None)

@@ -54,3 +54,19 @@ async def test_while_an_emergency_scaling_stands_it_is_critical_and_other_moves_
     assert "the emergency scaling scaling:1 stands" in found.issue.evidence
     assert await moved(store, "2", lowered=False) is None
     assert await moved(store, "3", what="version", lowered=False) is None
+
+
+async def test_a_tool_that_still_names_what_was_taken_back_is_an_issue_of_its_own() -> None:
+    store = memory_store("diagnostics", FakeClock(NOW))
+    named = {"what": "version", "lowered": False, "still_named": "Terraform has deployed backend:2 and still names it."}
+    decision = await moved(store, "1", **named)
+    assert decision is not None
+    [found] = events(decision)
+    assert isinstance(found, IssueFound)
+    assert (found.issue.kind, found.issue.severity) == ("taken_back_still_named", "warning")
+    assert found.issue.evidence[0] == named["still_named"]
+    look = record_issues(TARGET, (), NOW, complete=True, cause="look")
+    assert events((await store.apply(look, cause="look")).decision) == [], "no look ends it"
+    over = await moved(store, "2", over=True, **named)
+    assert over is not None
+    assert [type(event) for event in events(over)] == [IssueGone]

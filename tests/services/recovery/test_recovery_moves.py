@@ -16,8 +16,8 @@ from services.recovery.domain.moves.find import find_moves
 from services.recovery.domain.moves.mover import By, Sure, mover_of
 from services.recovery.domain.moves.ours import ours_of
 from services.recovery.domain.moves.remembered import Moves, Seen
+from services.recovery.domain.moves.stack import of_stack
 from services.recovery.domain.moves.trail import Trail, TrailCall
-from services.recovery.domain.moves.view import of_stack
 from services.recovery.domain.protection import Protection
 from tests.services.recovery.harness import SECRET, START, TARGET
 

@@ -134,6 +134,13 @@ class Change(Contract):
         return cls(what=noticed.what, before=noticed.before, after=noticed.after, since=since, at=at)
 
 
+class StillNamed(Contract):
+    """A tool that names what a rollback has taken back: the change by which it has brought that in."""
+
+    change: Change
+    sentence: Prose
+
+
 class Moves(State):
     """What is remembered of one service."""
 
@@ -142,6 +149,8 @@ class Moves(State):
     """The newest last."""
     lowered: Change | None = None
     """The fall of the desired count by others that was told, and that still stands."""
+    named: StillNamed | None = None
+    """The tool that was told to name still what was taken back."""
 
     def after(self, look: Seen) -> Self:
         """Return what is remembered after a look."""

@@ -23,6 +23,8 @@ class Traced:
     """Each source → ``read``, or why it could not be read."""
     stack: str = ""
     """A sentence about the stack of CloudFormation that the service belongs to; empty where there is none."""
+    named: str = ""
+    """A sentence about the tool that still names what was taken back; empty where none is known."""
 
 
 def view(target: str, found: Traced, now: datetime) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def view(target: str, found: Traced, now: datetime) -> dict[str, Any]:
         "target": target,
         "checked_at": now,
         "since": datetime.fromtimestamp(found.since, UTC),
-        "sentences": [_last(what, found.moves) for what in NAMES] + ([found.stack] if found.stack else []),
+        "sentences": [*(_last(what, found.moves) for what in NAMES), *filter(None, (found.stack, found.named))],
         "moves": [shown(move) for move in found.moves],
         "sources": {name: prose(why) for name, why in found.sources.items()},
     }
@@ -59,21 +61,3 @@ def _last(what: What, moves: Sequence[Move]) -> str:
         name = NAMES[what]
         return f"Nobody is known to have changed {name} in this time."
     return prose(f"{datetime.fromtimestamp(last.at, UTC):%Y-%m-%d %H:%M} UTC: {last.sentence}")
-
-
-STACK_MOVES = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
-"""States of a stack in which CloudFormation may change the service (API reference, Stack, StackStatus)."""
-STACK_TAG = "aws:cloudformation:stack-name"
-
-
-def of_stack(name: str, status: str) -> str:
-    """Return what a stack means for its service; ``status``: empty where it is not there any more."""
-    if not status:
-        return f"Its tags name the stack {name} of CloudFormation, which is not there any more."
-    if status.endswith("_FAILED"):
-        return f"It is in the stack {name} of CloudFormation, which is stuck in {status}."
-    moving = status in STACK_MOVES or status.endswith("_CLEANUP_IN_PROGRESS")
-    if "ROLLBACK_IN_PROGRESS" in status:
-        return f"CloudFormation takes the stack {name} back ({status}): it may bring another version and count back."
-    now = "and is changing it now" if moving else "which may set version and count with its next update"
-    return f"It is in the stack {name} of CloudFormation ({status}), {now}."

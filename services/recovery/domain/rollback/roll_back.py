@@ -14,6 +14,7 @@ from contracts.rollout_pace import RolloutPace, duration
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack
 from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.snapshots.known_version import UNKNOWN, Versions
 from services.recovery.domain.snapshots.snapshot import Snapshot
 
 POLL_SECONDS = 5.0
@@ -206,8 +207,13 @@ def add_waiting_command(protection: Protection, command_id: str) -> Protection:
     return protection.replace(rollback=rollback.model_copy(update={"commands": commands}))
 
 
-def end(protection: Protection, rollback: RollingBack, ended: Ended, now: datetime) -> tuple[Protection, PastRollback]:
-    """End the rollback and the arm that it used up. A snapshot whose version ended live and healthy is proven."""
+def end(
+    protection: Protection, rollback: RollingBack, ended: Ended, now: datetime, versions: Versions = UNKNOWN
+) -> tuple[Protection, PastRollback]:
+    """End the rollback and the arm that it used up. A snapshot whose version ended live and healthy is proven.
+
+    ``versions``: what it has exchanged.
+    """
     brought = ""
     match ended:
         case Done(by=by, deployment_id=brought):
@@ -230,6 +236,9 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
             reason=by_hand.reason if by_hand else "",
         ),
         detail=ended.detail,
+        taken_back=versions.taken_back.task_definition if versions.taken_back else "",
+        brought_back=versions.brought_back.task_definition if versions.brought_back else "",
+        ended_at=now,
     )
     snapshots = tuple(
         entry.model_copy(update={"proven": True})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contracts.recovery import KnownVersion
 from services.recovery.domain.change import Body
+from services.recovery.domain.moves.stack import stack_of
 from services.recovery.domain.snapshots.content import Content
 from services.recovery.domain.snapshots.snapshot import Snapshot
 
@@ -19,7 +20,7 @@ def version_of(task_definition: str, definition: Body, digests: Mapping[str, str
         for container, image in essential
         if container.get("essential", True) and image.digest
     }
-    return KnownVersion(task_definition=task_definition, images=known)
+    return KnownVersion(task_definition=task_definition, images=known, stack=stack_of(definition))
 
 
 def version_in(snapshot: Snapshot) -> KnownVersion:
@@ -40,6 +41,9 @@ class Versions:
     taken_back: KnownVersion | None = None
     """With those images alone that are others in what is brought back."""
     brought_back: KnownVersion | None = None
+
+
+UNKNOWN = Versions()
 
 
 def exchanged(taken: KnownVersion | None, snapshot: Snapshot | None) -> Versions:
