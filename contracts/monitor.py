@@ -21,6 +21,8 @@ class CriticalRule(StrEnum):
     DATABASE_CONNECTIONS = "database_connections"
 
 
+ALARMS_SINCE_MIGRATION: Final = "alarms_quiet_since_migration"
+"""The gate of ``check-alarms`` between a migration and its change."""
 SERVICE_ALARMS: Final = "service_alarms"
 """The rule of critical alerts about alarms that the service has already."""
 
@@ -40,11 +42,17 @@ class CheckAlarms(Event):
 
     overridable: ClassVar[Mapping[str, str]] = {
         "existing_alarms_quiet": "none of the service's alarms fires, and each would be acted on",
+        ALARMS_SINCE_MIGRATION: "none of the alarms that watch its deployments has begun to fire since its migration",
         "check_alarms": "the alarms could be read",
         "check_alarms_answered": "the monitor answered in time",
     }
 
     run_id: RunId
+    migrated_since: Time | None = None
+    """When the run's migration began, where it has succeeded and the change is next: then the alarms that watch its
+    deployments are looked at alone, those of the deployment configuration and of the policy. None: before all that."""
+    migrated_until: Time | None = None
+    """When it had ended; what it has done to a metric is known some minutes later."""
     policy: MonitoringPolicy | None = None
 
 

@@ -51,7 +51,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollbackStarted: handlers.run_over,
         },
         jobs={
-            CHECK: CheckAlarmsJob(services, alarms),
+            CHECK: CheckAlarmsJob(services, alarms, platform.clock),
             WATCH: WatchCloselyJob(clock, policies, services),
             LEFT_OVER: answer_left_over,
             SET_UP: SetUpJob(clock, policies, show),

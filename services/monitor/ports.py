@@ -31,6 +31,10 @@ class EcsServices(Protocol):
         """Return the tasks that have stopped within the last hour or so, the oldest first."""
         ...
 
+    async def alarms_of_deployments(self, target: Target) -> frozenset[str]:
+        """Return the names of the alarms in the service's deployment configuration, if they are enabled."""
+        ...
+
     async def alarm_scope(self, target: Target) -> AlarmScope:
         """Return what decides whether an alarm concerns the target."""
         ...

@@ -50,6 +50,9 @@ class AwsEcs:
     async def stopped(self, target: Target) -> tuple[StoppedTask, ...]:
         return tuple(map(_stopped, await ecs.stopped_tasks(self.aws, target)))
 
+    async def alarms_of_deployments(self, target: Target) -> frozenset[str]:
+        return (await self._service(target)).alarm_names
+
     async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
         routes = await self._routes(target, service, None)

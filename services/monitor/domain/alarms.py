@@ -8,6 +8,9 @@ from contracts.gates import Gate
 from services.monitor.domain.service_alarms import NONE, ServiceAlarms
 from services.monitor.domain.watched_service import CountedGroup
 
+QUIET = "existing_alarms_quiet"
+"""The gate of alarms that stood over the target before anything was changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -62,7 +65,7 @@ class AlarmScope:
 
 def unread_gate(why: str) -> Gate:
     """Return the gate of alarms that nobody may read: that stops no deployment."""
-    return Gate.does_not_apply("existing_alarms_quiet", f"the alarms could not be read: {why}")
+    return Gate.does_not_apply(QUIET, f"the alarms could not be read: {why}")
 
 
 def quiet_gate(alarms: Iterable[Alarm], scope: AlarmScope, states: ServiceAlarms = NONE) -> Gate:
@@ -85,6 +88,4 @@ def quiet_gate(alarms: Iterable[Alarm], scope: AlarmScope, states: ServiceAlarms
     if not ours:
         parts = ["no alarm stands over this service yet; the monitoring set-up creates them"]
     detail = "; ".join(parts) or f"{len(ours)} armed and quiet"
-    return Gate.measured(
-        "existing_alarms_quiet", len(firing) + len(disarmed), "==", 0, samples=len(ours), minimum=0, detail=detail
-    )
+    return Gate.measured(QUIET, len(firing) + len(disarmed), "==", 0, samples=len(ours), minimum=0, detail=detail)

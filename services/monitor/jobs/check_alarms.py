@@ -7,10 +7,12 @@ from contracts.base import Target
 from contracts.gates import Gate
 from contracts.monitor import CheckAlarms
 from services._aws.errors import AwsError
+from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import from_gates, not_reached
+from services.monitor.domain.after_migration import gates_since_migration, no_alarms, unread
 from services.monitor.domain.alarms import AlarmScope, quiet_gate, unread_gate
 from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.ports import Alarms, EcsServices, NotFound
@@ -22,16 +24,34 @@ CHECK = "check-alarms"
 class CheckAlarmsJob:
     services: EcsServices
     alarms: Alarms
+    clock: Clock
 
     async def __call__(self, running: Running) -> Transition:
         command = CheckAlarms.model_validate_json(running.payload)
         asked = Command.of(command, running)
         try:
+            if command.migrated_since is not None:
+                gates = await self._since_migration(command, command.migrated_since.timestamp())
+                return decided(from_gates(asked, gates))
             scope = (await self.services.alarm_scope(command.target)).with_named(self._named(command))
             gate = await self._gate(command.target, scope)
         except (NotFound, AwsError) as error:
             return decided(not_reached(asked, error))
         return decided(from_gates(asked, (gate,)))
+
+    async def _since_migration(self, command: CheckAlarms, since: float) -> tuple[Gate, ...]:
+        """Judge the alarms that watch the service's deployments. Raise as ``_gate`` does."""
+        try:
+            names = await self.services.alarms_of_deployments(command.target) | self._named(command)
+            if not names:
+                return (no_alarms(),)
+            found, now = await self.alarms.named(command.target, names), self.clock.now()
+            until = command.migrated_until.timestamp() if command.migrated_until else now
+            return gates_since_migration(found, since, until, now)
+        except AwsError as error:
+            if error.temporary:
+                raise
+            return (unread(str(error)),)
 
     async def _gate(self, target: Target, scope: AlarmScope) -> Gate:
         """Judge the alarms. That nobody may read them stops nothing; raise ``AwsError`` where that may change."""

@@ -16,6 +16,9 @@ CHECKS_HOLD = 10 * MINUTE
 """Checks that are older, since the run was held after them, are made once more before the change."""
 APPLYING = 5 * MINUTE
 """Arming, and applying the change, before the watch begins."""
+QUIET_WITHIN = 10 * MINUTE
+"""After a migration, for an alarm that fires to be quiet again before the change: one that is evaluated over five
+minutes takes five good ones, and points come up to two minutes late."""
 ADVISORY = 5 * MINUTE
 """Each of monitoring set-up and optimisation analysis."""
 EVIDENCE = 5 * MINUTE

@@ -8,7 +8,7 @@ from contracts.overrides import OVERRIDABLE
 from contracts.policy_parts import RecoveryPolicy
 from contracts.results import PreflightOutput
 from services.orchestrator.domain.judge import how_to_override
-from services.orchestrator.domain.limits import MINUTE
+from services.orchestrator.domain.limits import GRACE, MINUTE, QUIET_WITHIN
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Stage, Step
 
@@ -23,6 +23,11 @@ def seconds_of(run: Run) -> float:
     if asked is None:
         return 0.0
     return (asked.timeout_minutes or run.recovery.migration_minutes) * MINUTE + AROUND
+
+
+def longest_of(run: Run) -> float:
+    """Return how long the change may wait for the migration and for quiet alarms after it; 0 without one."""
+    return seconds_of(run) + QUIET_WITHIN + GRACE if run.migration is not None else 0.0
 
 
 def check_migration(run: Run) -> tuple[CheckMigration, ...]:

@@ -16,7 +16,7 @@ from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, Rollo
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain.effects import Publish, RunTurn
 from services.orchestrator.domain.limits import EVIDENCE, MINUTE, moment, phase_limit, run_limit
-from services.orchestrator.domain.migrating import check_migration, seconds_of
+from services.orchestrator.domain.migrating import check_migration, longest_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Stage
 from services.orchestrator.domain.steps import send
@@ -26,7 +26,7 @@ def begin(run: Run, phase: Phase, now: float) -> RunTurn:
     """Start a phase and send what it asks for. How long the run may take follows from what is known by then."""
     config, bound = run.request.config, run.rollout_bound
     deadline = now + phase_limit(phase, config, bound.first)
-    longest = run.started_at + run.held + run_limit(config, bound.longest) + seconds_of(run)
+    longest = run.started_at + run.held + run_limit(config, bound.longest) + longest_of(run)
     run = run.replace(deadline=max(run.deadline, longest))
     run = run.replace(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
     started = PhaseStarted(target=run.target, run_id=run.run_id, phase=phase, deadline=moment(deadline))

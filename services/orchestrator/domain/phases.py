@@ -8,7 +8,7 @@ from contracts.gates import Gate, Verdict, worst
 from contracts.overrides import OVERRIDABLE
 from contracts.recovery import ApplyChange
 from contracts.results import PreflightOutput, SnapshotOutput
-from services.orchestrator.domain import endings
+from services.orchestrator.domain import endings, quiet
 from services.orchestrator.domain.effects import RunTurn
 from services.orchestrator.domain.judge import (
     APPLY_CHANGE,
@@ -137,12 +137,39 @@ def _after_the_migration(run: Run, stage: Stage, migrating: Step, now: float) ->
     """Make the change once the migration has succeeded; otherwise nothing is changed, and the end says what may be."""
     if migrating.answer is None and not run.over(now):
         return run
+    looking = quiet.step_of(stage)
+    if migrating.passed and looking is not None and now < run.deadline:
+        return (yield from _change_once_quiet(run, looking, now))
     if migrating.passed and not run.over(now):
-        run = run.with_stage(stage.replace(deadline=now + APPLYING + run.rollout_bound.first + GRACE))
-        return (yield from _apply(run, now))
+        if not run.request.past_checks:  # then the change may be live, and what fires may be its doing
+            return (yield from quiet.look(run, stage, *_migrated(stage, migrating, now), now))
+        return (yield from _apply_behind(run, now))
     cause, reason = why_not_changed(migrating)
     run = yield from close(run, Verdict.FAIL, now, gates_of(migrating))
     return (yield from endings.disarm(run, Outcome.BLOCKED, cause, reason, now))
+
+
+def _change_once_quiet(run: Run, looking: Step, now: float) -> RunTurn:
+    """Make the change once the alarms are quiet, or nobody can see them; block it where one fires for too long."""
+    if quiet.waits(run, looking, now):
+        return run
+    reason, gates = quiet.why_not(run, looking)
+    if not reason:
+        return (yield from _apply_behind((yield from quiet.settle(run, looking, now)), now))
+    run = yield from close(run, Verdict.FAIL, now, gates)
+    return (yield from endings.disarm(run, Outcome.BLOCKED, Cause.GATE, reason, now))
+
+
+def _migrated(stage: Stage, migrating: Step, now: float) -> tuple[float, float]:
+    """Return when the migration was asked for, as soon as recovery stood ready, and when it was known to be over."""
+    arm = stage.steps[0]
+    began = arm.answer.at if arm.answer is not None else stage.started_at
+    return began, migrating.answer.at if migrating.answer is not None else now
+
+
+def _apply_behind(run: Run, now: float) -> RunTurn:
+    run = run.with_stage(run.stages[-1].replace(deadline=now + APPLYING + run.rollout_bound.first + GRACE))
+    return (yield from _apply(run, now))
 
 
 def _refused(run: Run, stage: Stage) -> Step | None:

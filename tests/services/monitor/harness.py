@@ -86,6 +86,10 @@ class FakeServices:
     async def stopped(self, target: Target) -> tuple[StoppedTask, ...]:
         return self.stopped_tasks
 
+    async def alarms_of_deployments(self, target: Target) -> frozenset[str]:
+        await self.watched(target, None)
+        return self.named
+
     async def alarm_scope(self, target: Target) -> AlarmScope:
         found = await self.watched(target, None)
         return AlarmScope(target.cluster, target.service, found.groups, self.named)
@@ -241,7 +245,7 @@ class World:
         show = ShowPolicy(self.services, self.alarms, self.dashboards)
         collect = CollectJob(self, self.clock, policies, self.services, self.metrics, self.databases, self.alarms)
         return {
-            CHECK: CheckAlarmsJob(self.services, self.alarms),
+            CHECK: CheckAlarmsJob(self.services, self.alarms, self.clock),
             SET_UP: SetUpJob(self.clock, policies, show),
             OPERATION: SetUpOnRequestJob(self.clock, policies, show),
             WATCH: WatchCloselyJob(self.clock, policies, self.services),

@@ -27,6 +27,12 @@ def armed(world: World, migration: MigrationAsked = MIGRATION, **fields: Any) ->
     return run_id
 
 
+def migrated(world: World) -> None:
+    """Let the migration succeed, and leave the alarms quiet."""
+    world.answer("migrate")
+    world.answer("check-alarms")
+
+
 def ended(world: World) -> Any:
     world.answer("disarm")
     return world.end
@@ -40,7 +46,7 @@ def test_the_migration_runs_between_arming_and_the_change_with_what_preflight_ha
     assert (command.images, command.migration) == (RESOLVED, MIGRATION)
     assert [override.gate for override in command.overrides] == ["database_encryption"]
     assert "apply-change" not in world.names()
-    world.answer("migrate")
+    migrated(world)
     assert "apply-change" in world.names()
     assert world.to_the_end().outcome is Outcome.SUCCEEDED
     assert world.names().count("migrate") == 1
@@ -76,7 +82,7 @@ def test_nothing_goes_back_over_a_migration_that_nobody_calls_compatible() -> No
     arm = world.last("arm").event
     assert isinstance(arm, Arm)
     assert arm.auto_recovery is False
-    world.answer("migrate")
+    migrated(world)
     world.answer("apply-change")
     failing = Gate.measured("rollout", 0, ">=", 1, detail="no task became healthy")
     world.answer("watch-deployment", Verdict.FAIL, cause=Cause.GATE, gates=[failing])
@@ -90,7 +96,7 @@ def test_nothing_goes_back_over_a_migration_that_nobody_calls_compatible() -> No
 def test_a_compatible_one_is_rolled_back_over_and_stays() -> None:
     world = World()
     run_id = armed(world)
-    world.answer("migrate")
+    migrated(world)
     world.answer("apply-change")
     failing = Gate.measured("rollout", 0, ">=", 1, detail="no task became healthy")
     world.answer("watch-deployment", Verdict.FAIL, cause=Cause.GATE, gates=[failing])
@@ -161,7 +167,7 @@ def test_whoever_aborts_meanwhile_hears_that_it_goes_on() -> None:
 def test_whoever_aborts_after_it_hears_that_it_stays_and_nothing_goes_back_over_an_incompatible_one() -> None:
     world = World()
     run_id = armed(world, INCOMPATIBLE)
-    world.answer("migrate")
+    migrated(world)
     world.abort(run_id)
     end = ended(world)
     assert end.outcome is Outcome.ABORTED
@@ -248,7 +254,7 @@ def test_a_restored_run_asks_for_the_same_one() -> None:
 
 def guarded(world: World) -> bool:
     """Let the migration succeed, and return whether the change is refused where ECS itself would go back."""
-    world.answer("migrate")
+    migrated(world)
     command = world.last("apply-change").event
     assert isinstance(command, ApplyChange)
     return command.without_ecs_rollback
