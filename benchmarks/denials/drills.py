@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from benchmarks.denials.matrix import HARMS, Line, play_all
+from benchmarks.denials.matrix import HARMS, Harmed, Line, play_all, with_name
 from benchmarks.drills import SCENARIO, tried
 from contracts.drills import DrillPlan
 from sandbox.aws.server.outcome import live_image, wanted_tasks
-from sandbox.scenarios.harm import Kind, ScheduledRule
+from sandbox.scenarios.harm import ScheduledRule
 from sandbox.scenarios.model import Scenario
 from sandbox.scenarios.service import Scaling, Service
 from sandbox.scenarios.world import World
@@ -41,22 +40,15 @@ OF_A_SCALING = ("application-autoscaling:RegisterScalableTarget", "ecs:UpdateSer
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    operation: str
-    harm: Kind
+class Cell(Harmed):
     plan: DrillPlan
 
     @property
-    def name(self) -> str:
-        return f"{self.operation} {self.harm} {self.plan}"
-
-    @property
     def scenario(self) -> Scenario:
-        service, operation = self.operation.split(":")
         job = "scale" if self.operation in OF_A_SCALING and self.plan == "scaling" else "drill"
-        harm: dict[str, Any] = {"service": service, "operation": operation, "agent": f"surefoot/recovery/{job}/"}
+        harm = ScheduledRule(**self.rule(f"surefoot/recovery/{job}/"))
         world = World(history_days=0, service=Service(scaling=UNTRACKED if self.plan == "scaling" else Scaling()))
-        return SCENARIO.model_copy(update={"world": world, "harm": (ScheduledRule(at=0, kind=self.harm, **harm),)})
+        return SCENARIO.model_copy(update={"world": world, "harm": (harm,)})
 
 
 def matrix() -> Iterator[Cell]:
@@ -64,11 +56,6 @@ def matrix() -> Iterator[Cell]:
     for operation, plans in OPERATIONS.items():
         for harm in HARMS:
             yield from (Cell(operation, harm, plan) for plan in plans)
-
-
-def with_name(name: str) -> Cell:
-    [cell] = [cell for cell in matrix() if cell.name == name]
-    return cell
 
 
 class Worth(StrEnum):
@@ -119,7 +106,7 @@ def played(cell: Cell, seed: int = 1) -> Ended:
 
 
 def _play(name: str) -> Line:
-    ended = played(with_name(name))
+    ended = played(with_name(matrix(), name))
     found = worth(ended)
     return Line(name, found, f"{ended.result}: {ended.sentence}", found in ACCEPTED)
 

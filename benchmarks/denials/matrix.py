@@ -1,9 +1,10 @@
 """What the matrices of single verbs share: the harm, and playing all cells from the command line."""
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -11,6 +12,33 @@ from benchmarks.pool import in_processes
 from sandbox.scenarios.harm import Kind
 
 HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Harmed:
+    """A cell: an operation of AWS, and the harm that is done to it from the beginning on."""
+
+    operation: str
+    """``service:Operation``."""
+    harm: Kind
+
+    @property
+    def name(self) -> str:
+        return " ".join(str(getattr(self, field.name)) for field in fields(self))
+
+    def rule(self, agent: str) -> dict[str, Any]:
+        """Return the harm as a scenario has it. It meets the calls of this ``agent`` alone."""
+        service, operation = self.operation.split(":")
+        return {"at": 0, "kind": self.harm, "service": service, "operation": operation, "agent": agent}
+
+
+Cell = TypeVar("Cell", bound=Harmed)
+
+
+def with_name(cells: Iterable[Cell], name: str) -> Cell:
+    """Return the cell of this name. Raise ``ValueError`` where there is none, or another one of that name."""
+    [cell] = [cell for cell in cells if cell.name == name]
+    return cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.denials.matrix import HARMS, Line, play_all
+from benchmarks.denials.matrix import HARMS, Harmed, Line, play_all, with_name
 from benchmarks.denials.rule import LONGEST
 from contracts.deployment import Outcome
 from contracts.migration import MigrationFinished
-from sandbox.scenarios.harm import Kind
 from sandbox.scenarios.model import Scenario
 from surefoot.rehearsal.rehearse import Rehearsal, rehearse
 from surefoot.rehearsal.stage import Stage
@@ -42,19 +41,10 @@ OPERATIONS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    operation: str
-    harm: Kind
-
-    @property
-    def name(self) -> str:
-        return f"{self.operation} {self.harm}"
-
+class Cell(Harmed):
     @property
     def scenario(self) -> Scenario:
-        service, operation = self.operation.split(":")
-        harm = {"at": 0, "kind": self.harm, "service": service, "operation": operation, "agent": AGENT}
-        return migrating(harm, endless=self.operation == STOPS)
+        return migrating(self.rule(AGENT), endless=self.operation == STOPS)
 
 
 def migrating(*harm: dict[str, Any], endless: bool = False) -> Scenario:
@@ -81,11 +71,6 @@ def migrating(*harm: dict[str, Any], endless: bool = False) -> Scenario:
 def matrix() -> Iterator[Cell]:
     """Yield all cells."""
     yield from (Cell(operation, harm) for operation in OPERATIONS for harm in HARMS)
-
-
-def with_name(name: str) -> Cell:
-    operation, harm = name.split()
-    return Cell(operation, Kind(harm))
 
 
 class Worth(StrEnum):
@@ -167,7 +152,7 @@ def _ended(cell: Cell, rehearsal: Rehearsal, tasks: int) -> Ended:
 
 
 def _play(name: str) -> Line:
-    cell = with_name(name)
+    cell = with_name(matrix(), name)
     ended = played(cell)
     found = worth(cell, ended)
     return Line(name, found, f"{ended.outcome}, {ended.reason}", found in ACCEPTED)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.denials.matrix import Line, play_all
+from benchmarks.denials.matrix import Harmed, Line, play_all, with_name
 from benchmarks.recreations import Course, recreated
 from benchmarks.surrounded import Person, settings
 from sandbox.scenarios.harm import Kind
@@ -46,20 +46,12 @@ class When(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    operation: str
-    harm: Kind
+class Cell(Harmed):
     when: When
 
     @property
-    def name(self) -> str:
-        return f"{self.operation} {self.harm} {self.when}"
-
-    @property
     def scenario(self) -> Scenario:
-        service, operation = self.operation.split(":")
-        harm: dict[str, Any] = {"at": 0, "kind": self.harm, "service": service, "operation": operation, "agent": AGENT}
-        return gone(harm | ({"seconds": BEGINS + 600} if self.when is When.WHILE else {}))
+        return gone(self.rule(AGENT) | ({"seconds": BEGINS + 600} if self.when is When.WHILE else {}))
 
 
 def gone(*harm: dict[str, Any]) -> Scenario:
@@ -89,11 +81,6 @@ def matrix() -> Iterator[Cell]:
     for operation in OPERATIONS:
         for harm in HARMS:
             yield from (Cell(operation, harm, when) for when in When)
-
-
-def with_name(name: str) -> Cell:
-    operation, harm, when = name.split()
-    return Cell(operation, Kind(harm), When(when))
 
 
 class Worth(StrEnum):
@@ -149,7 +136,7 @@ def played(cell: Cell, seed: int = 1) -> Ended:
 
 
 def _play(name: str) -> Line:
-    cell = with_name(name)
+    cell = with_name(matrix(), name)
     ended = played(cell)
     found = worth(cell, ended)
     return Line(name, found, "" if found is Worth.RIGHT else ended.sentence, found in ACCEPTED)

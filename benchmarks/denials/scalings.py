@@ -11,9 +11,8 @@ from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 
-from benchmarks.denials.matrix import HARMS, Line, play_all
+from benchmarks.denials.matrix import HARMS, Harmed, Line, play_all, with_name
 from contracts.scaling import ScalingDecided, ScalingFinished
-from sandbox.scenarios.harm import Kind
 from sandbox.scenarios.model import Scenario
 from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import Stage
@@ -45,20 +44,12 @@ OPERATIONS: dict[str, frozenset[Part]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    operation: str
-    harm: Kind
+class Cell(Harmed):
     part: Part
 
     @property
-    def name(self) -> str:
-        return f"{self.operation} {self.harm} {self.part}"
-
-    @property
     def scenario(self) -> Scenario:
-        service, operation = self.operation.split(":")
-        agent = f"surefoot/recovery/{self.part}/"
-        return exhausted({"at": 0, "kind": self.harm, "service": service, "operation": operation, "agent": agent})
+        return exhausted(self.rule(f"surefoot/recovery/{self.part}/"))
 
 
 def exhausted(*harm: dict[str, Any]) -> Scenario:
@@ -84,11 +75,6 @@ def matrix() -> Iterator[Cell]:
     for operation, parts in OPERATIONS.items():
         for harm in HARMS:
             yield from (Cell(operation, harm, part) for part in Part if part in parts)
-
-
-def with_name(name: str) -> Cell:
-    operation, harm, part = name.split()
-    return Cell(operation, Kind(harm), Part(part))
 
 
 class Worth(StrEnum):
@@ -150,7 +136,7 @@ def played(scenario: Scenario, seed: int = 1) -> Ended:
 
 
 def _play(name: str) -> Line:
-    ended = played(with_name(name).scenario)
+    ended = played(with_name(matrix(), name).scenario)
     found = worth(ended)
     return Line(name, found, ", ".join(sorted(ended.answers)), found in ACCEPTED)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.denials.drills import ACCEPTED, OPERATIONS, Ended, Worth, matrix, played, with_name, worth
+from benchmarks.denials.drills import ACCEPTED, OPERATIONS, Ended, Worth, matrix, played, worth
+from benchmarks.denials.matrix import with_name
 from sandbox.scenarios.operations import operations_of
 
 
@@ -12,7 +13,7 @@ def test_each_operation_is_one_of_aws_and_meets_each_harm() -> None:
     for cell in cells:
         service, operation = cell.operation.split(":")
         assert operation in operations_of(service)
-        assert with_name(cell.name) == cell
+        assert with_name(matrix(), cell.name) == cell
         assert cell.scenario.harm[0].operation == operation
 
 
@@ -39,6 +40,6 @@ def test_what_an_end_is_worth(ended: Ended, found: Worth) -> None:
     ],
 )
 def test_a_drill_of_making_a_service_again_tells_what_recovery_may_not(name: str, says: str) -> None:
-    ended = played(with_name(name))
+    ended = played(with_name(matrix(), name))
     assert worth(ended) in ACCEPTED
     assert says in ended.sentence

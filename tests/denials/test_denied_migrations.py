@@ -2,11 +2,12 @@
 
 import pytest
 
-from benchmarks.denials.migrations import ACCEPTED, OPERATIONS, Ended, Worth, matrix, played, with_name, worth
+from benchmarks.denials.matrix import with_name
+from benchmarks.denials.migrations import ACCEPTED, OPERATIONS, Ended, Worth, matrix, played, worth
 from benchmarks.denials.rule import LONGEST
 from sandbox.scenarios.operations import operations_of
 
-RAN = with_name("ecs:RunTask deny")
+RAN = with_name(matrix(), "ecs:RunTask deny")
 
 
 def test_each_operation_is_one_of_aws_and_meets_each_harm() -> None:
@@ -15,7 +16,7 @@ def test_each_operation_is_one_of_aws_and_meets_each_harm() -> None:
     for cell in cells:
         service, operation = cell.operation.split(":")
         assert operation in operations_of(service)
-        assert with_name(cell.name) == cell
+        assert with_name(matrix(), cell.name) == cell
         assert cell.scenario.harm[0].agent == "surefoot/recovery/migrate/"
 
 
@@ -42,7 +43,7 @@ def test_what_an_end_is_worth(ended: Ended, found: Worth) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["ecs:RunTask error-after", "ecs:StopTask deny"])
 def test_a_migration_runs_once_and_its_end_is_told(name: str) -> None:
-    cell = with_name(name)
+    cell = with_name(matrix(), name)
     ended = played(cell)
     assert worth(cell, ended) in ACCEPTED, ended
     assert ended.tasks == 1

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.denials.matrix import with_name
 from benchmarks.denials.recreations import (
     ACCEPTED,
     OPERATIONS,
@@ -14,7 +15,6 @@ from benchmarks.denials.recreations import (
     gone,
     matrix,
     played,
-    with_name,
     worth,
 )
 from benchmarks.recreations import Course, recreated
@@ -35,7 +35,7 @@ def test_each_operation_is_one_of_aws_and_meets_each_harm() -> None:
     for cell in cells:
         service, operation = cell.operation.split(":")
         assert operation in operations_of(service)
-        assert with_name(cell.name) == cell
+        assert with_name(matrix(), cell.name) == cell
         assert (cell.scenario.harm[0].seconds is None) is (cell.when is When.ALWAYS)
 
 
@@ -67,5 +67,5 @@ def test_without_harm_exactly_the_calls_of_the_matrix_are_made() -> None:
     ["elasticloadbalancing:CreateTargetGroup error-after while", "ec2:AuthorizeSecurityGroupIngress deny while"],
 )
 def test_what_aws_does_not_let_it_make_for_a_while_is_made_once(name: str) -> None:
-    ended = played(with_name(name))
-    assert worth(with_name(name), ended) is Worth.RIGHT in ACCEPTED, ended.sentence
+    ended = played(with_name(matrix(), name))
+    assert worth(with_name(matrix(), name), ended) is Worth.RIGHT in ACCEPTED, ended.sentence

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.denials.scalings import ACCEPTED, OPERATIONS, Ended, Part, Worth, matrix, played, with_name, worth
+from benchmarks.denials.matrix import with_name
+from benchmarks.denials.scalings import ACCEPTED, OPERATIONS, Ended, Part, Worth, matrix, played, worth
 from sandbox.scenarios.operations import operations_of
 
 
@@ -12,7 +13,7 @@ def test_each_operation_is_one_of_aws_and_meets_each_harm() -> None:
     for cell in cells:
         service, operation = cell.operation.split(":")
         assert operation in operations_of(service)
-        assert with_name(cell.name) == cell
+        assert with_name(matrix(), cell.name) == cell
         assert f"/{cell.part}/" in cell.scenario.harm[0].agent
 
 
@@ -35,7 +36,7 @@ def test_what_an_end_is_worth(ended: Ended, found: Worth) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_restoration_that_aws_refuses_calls_people() -> None:
-    ended = played(with_name("ecs:UpdateService deny unscale").scenario)
+    ended = played(with_name(matrix(), "ecs:UpdateService deny unscale").scenario)
     assert worth(ended) is Worth.CALLED
     assert worth(ended) in ACCEPTED
     assert Part.BACK in OPERATIONS["ecs:UpdateService"]
