@@ -15,6 +15,7 @@ from services.recovery.decisions.drill import LOOKS, begin_drill, stop_drill
 from services.recovery.domain.drill.drill import Drill
 from services.recovery.domain.drill.drill_plan import OVERRIDABLE, why_not_now
 from services.recovery.domain.protection import Protection, key_of
+from tests.services.recovery.deaths import Deaths
 from tests.services.recovery.harness import TARGET, Recovery
 
 
@@ -25,8 +26,7 @@ class Drilled(RuleBasedStateMachine):
         super().__init__()
         self.recovery = Recovery()
         self.number = 0
-        self.left = 0
-        """Calls and writes until the process dies; 0: it does not."""
+        self.deaths = Deaths()
 
     @rule(plan=st.sampled_from(["rollback", "scaling"]))
     def try_out(self, plan: DrillPlan) -> None:
@@ -65,10 +65,10 @@ class Drilled(RuleBasedStateMachine):
 
     def calmly(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something that the process does not die of."""
-        left, self.left = self.left, 0
         refusing, self.recovery.ecs.refusing = self.recovery.ecs.refusing, {}
-        asyncio.run(work)
-        self.left, self.recovery.ecs.refusing = left, refusing
+        with self.deaths.put_off():
+            asyncio.run(work)
+        self.recovery.ecs.refusing = refusing
 
     @invariant()
     def a_drill_that_is_under_way_has_an_end_and_nothing_goes_on_beside_it(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import hypothesis.strategies as st
@@ -22,7 +22,8 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.jobs.migrate import TOKEN
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.application import SILENT, at
-from tests.services.recovery.harness import OTHER, TARGET, Crash, Recovery
+from tests.services.recovery.deaths import Deaths
+from tests.services.recovery.harness import OTHER, TARGET, Recovery
 
 DENIED = AwsError("ECS refused RunTask: AccessDeniedException", code="AccessDeniedException")
 LOST = AwsError("ECS did not answer RunTask: ReadTimeoutError", temporary=True, sent_before=True)
@@ -36,18 +37,15 @@ class Migrations(RuleBasedStateMachine):
         super().__init__()
         self.recovery = Recovery()
         self.number = 0
-        self.left = 0
-        """Calls and writes until the process dies; 0: it does not."""
-        self.after = False
+        self.deaths = Deaths()
         self.copy: dict[str, Any] = {}
         self.heard = 0
         self.calls: dict[str, list[float]] = defaultdict(list)
         """Token → the times at which RunTask was called with it, or was about to be."""
-        store, ecs, tasks = self.recovery.store, self.recovery.ecs, self.recovery.one_off
-        for owner, names in ((store, ("read", "apply")), (ecs, ("register",)), (tasks, ("run", "find", "task"))):
-            for name in names:
-                setattr(owner, name, self._dying(getattr(owner, name)))
-        self._watch(tasks)
+        self.deaths.count(self.recovery.store, "read", "apply")
+        self.deaths.count(self.recovery.ecs, "register")
+        self.deaths.count(self.recovery.one_off, "run", "find", "task")
+        self._watch(self.recovery.one_off)
 
     def _watch(self, tasks: Any) -> None:
         run = tasks.run
@@ -59,24 +57,10 @@ class Migrations(RuleBasedStateMachine):
 
         tasks.run = watched
 
-    def _dying(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        async def dying(*args: Any, **named: Any) -> Any:
-            dies = self.left == 1
-            self.left = max(0, self.left - 1)
-            if dies and not self.after:
-                raise Crash
-            answer = await call(*args, **named)
-            if dies:
-                raise Crash
-            return answer
-
-        return dying
-
     def _calmly(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something that the process does not die of."""
-        left, self.left = self.left, 0
-        asyncio.run(work)
-        self.left = left
+        with self.deaths.put_off():
+            asyncio.run(work)
 
     @initialize(
         seconds=st.sampled_from([10.0, 600.0, 7200.0]),
@@ -159,12 +143,12 @@ class Migrations(RuleBasedStateMachine):
     @rule(dies_at=st.integers(0, 16), after=st.booleans(), goes_on=st.booleans())
     def work(self, dies_at: int, after: bool, goes_on: bool) -> None:
         """Work on the jobs; whoever dies leaves the rest to the next, who may not be there yet."""
-        self.left, self.after = dies_at, after
+        self.deaths.at(dies_at, after=after)
         if goes_on or not dies_at:
             asyncio.run(self.recovery.work())
         for held in [held for held in self.recovery.store.jobs.values() if held.state == "queued"][:1]:
             asyncio.run(self.recovery.attempt(held))
-        self.left = 0
+        self.deaths.at(0)
 
     @rule()
     def keep(self) -> None:

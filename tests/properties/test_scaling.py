@@ -3,7 +3,6 @@
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
@@ -29,7 +28,8 @@ from services.recovery.domain.scaling.scale_plan import Autoscaler
 from services.recovery.domain.scaling.scaling import EmergencyScaling
 from tests.properties.drills import Drilled
 from tests.properties.profiles import PROFILE
-from tests.services.recovery.harness import TARGET, Crash
+from tests.services.recovery.deaths import die
+from tests.services.recovery.harness import TARGET
 
 DENIED = AwsError("AWS refused it: AccessDeniedException", code="AccessDeniedException")
 LOST = AwsError("AWS did not answer: ReadTimeoutError", temporary=True, sent_before=True)
@@ -57,39 +57,20 @@ class Scalings(Drilled):
         )
         self.touched = False
         """Whether anybody else has set a count or a limit."""
-        self.after = False
         self.patience = 0
         """How often a job may still wait before another one has its turn."""
         self.recovery.clock.while_asleep.append(self._have_waited)
         self.copy: dict[str, Any] = {}
         self.heard = 0
         """How many events were published when the copy was made."""
-        store, ecs, scaler = self.recovery.store, self.recovery.ecs, self.recovery.scaler
-        for owner, names in (
-            (store, ("read", "apply")),
-            (ecs, ("service", "update")),
-            (scaler, ("autoscaler", "limit")),
-        ):
-            for name in names:
-                setattr(owner, name, self._dying(getattr(owner, name)))
-
-    def _dying(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        async def dying(*args: Any, **named: Any) -> Any:
-            dies = self.left == 1
-            self.left = max(0, self.left - 1)
-            if dies and not self.after:
-                raise Crash
-            answer = await call(*args, **named)
-            if dies:
-                raise Crash
-            return answer
-
-        return dying
+        self.deaths.count(self.recovery.store, "read", "apply")
+        self.deaths.count(self.recovery.ecs, "service", "update")
+        self.deaths.count(self.recovery.scaler, "autoscaler", "limit")
 
     def _have_waited(self) -> None:
         self.patience -= 1
         if self.patience == 0:
-            raise Crash
+            die()
 
     @initialize(
         scaler=st.sampled_from([None, Autoscaler(2, 6), Autoscaler(3, 3), Autoscaler(2, 6, policies=False)]),
@@ -197,9 +178,10 @@ class Scalings(Drilled):
 
     @rule(dies_at=st.integers(0, 12), after=st.booleans())
     def work(self, dies_at: int, after: bool) -> None:
-        self.left, self.after = dies_at, after
+        self.deaths.at(dies_at, after=after)
         asyncio.run(self._work())
-        self.left = self.patience = 0
+        self.deaths.at(0)
+        self.patience = 0
 
     async def _work(self) -> None:
         """Let the jobs work by turns: one that waits for another's gives way, as if its process had died."""

@@ -24,7 +24,8 @@ from services.recovery.domain.drill.drill_plan import due, moves, within
 from services.recovery.domain.outside import alert as alerts
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.jobs.due_drills import DueDrillsJob
-from tests.services.recovery.harness import BAD, GOOD, OTHER, REPOSITORY, ROLL_SECONDS, START, TARGET, Crash, Recovery
+from tests.services.recovery.deaths import Deaths, die
+from tests.services.recovery.harness import BAD, GOOD, OTHER, REPOSITORY, ROLL_SECONDS, START, TARGET, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
 BODY = {"plan": "rollback", "actor": "ada", "reason": "the yearly drill"}
@@ -90,12 +91,12 @@ def drill_of(recovery: Recovery) -> Drill:
 async def work_until(recovery: Recovery, reached: Callable[[], bool]) -> None:
     """Let the job of the drill work until something is reached, and die there."""
 
-    def die() -> None:
+    def die_there() -> None:
         if reached():
-            raise Crash
+            die()
 
     held = next(held for held in recovery.store.jobs.values() if held.job.kind == "drill")
-    recovery.clock.while_asleep = [die]
+    recovery.clock.while_asleep = [die_there]
     await recovery.attempt(held)
     recovery.clock.while_asleep = []
 
@@ -269,13 +270,10 @@ async def it_takes_too_long(recovery: Recovery, web: httpx2.AsyncClient) -> None
 async def test_what_aws_does_not_let_go_on_is_said_where_its_time_is_over(
     recovery: Recovery, web: httpx2.AsyncClient
 ) -> None:
-    def dies() -> None:
-        raise Crash
-
     await recovery.snapshot("run-0", "after-change")
     await begun(recovery, web)
     recovery.ecs.refusing["service"] = AwsError("ECS refused DescribeServices: AccessDeniedException")
-    recovery.clock.while_asleep.append(dies)
+    recovery.clock.while_asleep.append(die)
     held = next(held for held in recovery.store.jobs.values() if held.job.kind == "drill")
     await recovery.attempt(held)
     await it_takes_too_long(recovery, web)
@@ -476,28 +474,13 @@ async def _dies(recovery: Recovery, number: int, *, after: bool) -> bool:
     recovery.store.write(
         Transition(key_of(TARGET), lambda state: begin_drill(Protection.from_bytes(state), TARGET, drill))
     )
-    left = number
-
-    def dying(call: Any) -> Any:
-        async def wrapped(*given: Any, **named: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0 and not after:
-                raise Crash
-            answer = await call(*given, **named)
-            if left == 0:
-                raise Crash
-            return answer
-
-        return wrapped
-
-    for owner, names in ((recovery.store, ("read", "apply")), (recovery.ecs, ("service", "update"))):
-        for name in names:
-            setattr(owner, name, dying(getattr(owner, name)))
+    deaths = Deaths()
+    deaths.at(number, after=after)
+    deaths.count(recovery.store, "read", "apply")
+    deaths.count(recovery.ecs, "service", "update")
     await recovery.work()
-    if left > 0:
+    if deaths.left > 0:
         return False
-    left = -1
     await recovery.work()
     return True
 

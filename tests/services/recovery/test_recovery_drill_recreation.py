@@ -13,7 +13,8 @@ from services.recovery.decisions.recreate import why_not_ask
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.recreation import Recreation
 from services.recovery.domain.snapshots.snapshot import Snapshot
-from tests.services.recovery.harness import TARGET, Crash, Recovery
+from tests.services.recovery.deaths import die
+from tests.services.recovery.harness import TARGET, Recovery
 from tests.services.recovery.recreations import snapshot
 from tests.services.recovery.test_recovery_drill import HERE, ask, begun, drilled, recovery
 
@@ -92,9 +93,6 @@ async def test_without_a_snapshot_nothing_could_be_made(recovery: Recovery, web:
 
 @pytest.mark.usefixtures("taken")
 async def test_whoever_dies_another_goes_on_and_it_ends_once(recovery: Recovery, web: httpx2.AsyncClient) -> None:
-    def die() -> None:
-        raise Crash
-
     recovery.clock.while_asleep.append(die)
     assert (await ask(web, plan="recreate")).status_code == 202
     await recovery.work()

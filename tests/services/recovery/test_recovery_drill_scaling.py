@@ -9,7 +9,8 @@ from contracts.drills import DrillFinished, DrillStarted
 from contracts.scaling import ScalingFinished, ScalingStarted
 from services.recovery.domain.rollback.observed import Targets
 from services.recovery.domain.scaling.scale_plan import Autoscaler
-from tests.services.recovery.harness import Crash, Recovery
+from tests.services.recovery.deaths import die
+from tests.services.recovery.harness import Recovery
 from tests.services.recovery.test_recovery_drill import HERE, ask, recovery, scored
 
 __all__ = ["recovery"]  # a fixture
@@ -17,10 +18,6 @@ __all__ = ["recovery"]  # a fixture
 
 async def rounds(recovery: Recovery, most: int = 60) -> None:
     """Let the jobs go on side by side; the process of the drill's dies whenever it would wait."""
-
-    def die() -> None:
-        raise Crash
-
     for _ in range(most):
         for held in [held for held in recovery.store.jobs.values() if held.state == "queued"]:
             recovery.clock.while_asleep = [die] if held.job.kind == "drill" else []

@@ -21,7 +21,8 @@ from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.scaling.scaling import EmergencyScaling
-from tests.services.recovery.harness import BAD, SETTLE, START, TARGET, Crash, Recovery
+from tests.services.recovery.deaths import Deaths
+from tests.services.recovery.harness import BAD, SETTLE, START, TARGET, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
 BODY = {"target_count": 5, "reason": "Emergency scaling due to high load"}
@@ -459,32 +460,6 @@ async def test_a_person_who_changes_the_count_while_it_is_raised_is_left_alone(
     assert (await over(recovery)).sentence.endswith("Somebody else wants 4 tasks meanwhile; that was left.")
 
 
-class Dies:
-    """Lets the process die at the nth of all calls of AWS and all writes to the store, before or after its effect."""
-
-    def __init__(self, recovery: Recovery, nth: int, *, after: bool) -> None:
-        self.left, self.after = nth, after
-        for owner, names in (
-            (recovery.store, ("read", "apply")),
-            (recovery.ecs, ("service", "update")),
-            (recovery.scaler, ("autoscaler", "limit")),
-        ):
-            for name in names:
-                setattr(owner, name, self._dying(getattr(owner, name)))
-
-    def _dying(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        async def dying(*args: Any, **named: Any) -> Any:
-            self.left -= 1
-            if self.left == 0 and not self.after:
-                raise Crash
-            answer = await call(*args, **named)
-            if self.left == 0:
-                raise Crash
-            return answer
-
-        return dying
-
-
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("scaler", "moves_at_once", "expected"),
@@ -506,13 +481,17 @@ async def test_whoever_goes_on_after_a_death_between_two_steps_sets_and_restores
         governs(recovery, scaling_above_maximum=True)
         recovery.scaler.target, recovery.scaler.moves_at_once = scaler, moves_at_once
         recovery.store.write(by_hand(recovery))
-        dies = Dies(recovery, nth, after=after)
+        deaths = Deaths()
+        deaths.at(nth, after=after)
+        deaths.count(recovery.store, "read", "apply")
+        deaths.count(recovery.ecs, "service", "update")
+        deaths.count(recovery.scaler, "autoscaler", "limit")
         await recovery.work()
         assert recovery.ecs.desired == 5
         recovery.clock.time = START.timestamp() + 3600
         await recovery.fire()
         await recovery.work()
-        died = dies.left <= 0
+        died = deaths.left == 0
         assert (await over(recovery, 70)).result == "restored"
         assert recovery.scaler.target == scaler
         assert changed_once(calls(recovery)) == expected, f"after a death at step {nth}"
