@@ -2,14 +2,32 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.operations import Operation
+from services._chassis.access.permit import needs
 from services._chassis.http import Problem
-from services._chassis.operations import Operations, Requested, find_operation, refuse_another, what_was_asked
+from services._chassis.operations import Accepted, Operations, Requested, find_operation, refuse_another, what_was_asked
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.recovery.domain.protection import Protection, key_of
+
+
+def begins(accepted: type[Accepted], dry_run: str) -> dict[str, Any]:
+    """Return how a route is declared by which operators begin something, or are told what that would do.
+
+    ``dry_run``: what it answers then, as a sentence.
+    """
+    return {
+        "response_model": None,
+        "responses": {
+            200: {"description": dry_run},
+            202: {"model": accepted, "description": "It has begun."},
+        },
+        "dependencies": [needs(Role.OPERATOR)],
+    }
 
 
 @dataclass(frozen=True, slots=True)

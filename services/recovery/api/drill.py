@@ -28,7 +28,7 @@ from services._chassis.operations import (
 from services._chassis.policies import Policies
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision
-from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused, begins
 from services.recovery.api.bodies import check_overrides
 from services.recovery.decisions.drill import LOOKS, begin_drill, stop_drill
 from services.recovery.domain.drill.drill import Drill
@@ -176,15 +176,7 @@ def add_drill_routes(router: APIRouter, endpoints: DrillEndpoints, targets: Targ
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
-    @router.post(
-        _PATH,
-        response_model=None,
-        responses={
-            200: {"description": "What it would do, for a dry run."},
-            202: {"model": DrillAccepted, "description": "It has begun."},
-        },
-        dependencies=[needs(Role.OPERATOR)],
-    )
+    @router.post(_PATH, **begins(DrillAccepted, "What it would do, for a dry run."))
     async def begin(
         asking: NowAsking,
         target: InPath,

@@ -29,7 +29,7 @@ from services._chassis.operations import (
 from services._chassis.policies import Policies
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision
-from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused, begins
 from services.recovery.api.bodies import check_overrides
 from services.recovery.decisions.migrate import begin_migration, why_not_migrate
 from services.recovery.domain.migration.migration import Migration
@@ -197,15 +197,7 @@ def add_migration_routes(router: APIRouter, endpoints: MigrationEndpoints, targe
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
-    @router.post(
-        f"/migrate{_PATH}",
-        response_model=None,
-        responses={
-            200: {"description": "What would run, for a dry run."},
-            202: {"model": MigrateAccepted, "description": "It has begun."},
-        },
-        dependencies=[needs(Role.OPERATOR)],
-    )
+    @router.post(f"/migrate{_PATH}", **begins(MigrateAccepted, "What would run, for a dry run."))
     async def migrate(
         asking: NowAsking,
         target: InPath,

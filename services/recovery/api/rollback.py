@@ -23,7 +23,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.store import IndexedStore
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision
-from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused, begins
 from services.recovery.api.bodies import RollbackAccepted, RollbackRequest, hold_after
 from services.recovery.assess import Assess
 from services.recovery.decisions.record import decision_key, decisions_index, read_decision
@@ -140,13 +140,7 @@ def add_rollback_routes(router: APIRouter, endpoints: RollbackEndpoints, targets
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
     @router.post(
-        "/rollback/{cluster_name}/{service_name}",
-        response_model=None,
-        responses={
-            200: {"description": "What it would change, for a dry run."},
-            202: {"model": RollbackAccepted, "description": "It has begun."},
-        },
-        dependencies=[needs(Role.OPERATOR)],
+        "/rollback/{cluster_name}/{service_name}", **begins(RollbackAccepted, "What it would change, for a dry run.")
     )
     async def roll_back(
         asking: NowAsking,

@@ -27,7 +27,7 @@ from services._chassis.operations import (
 from services._chassis.policies import Policies
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision
-from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
+from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused, begins
 from services.recovery.api.bodies import check_overrides
 from services.recovery.decisions.drill import stop_drill
 from services.recovery.decisions.scale import begin_scaling, refuse_by_hand, wanted_of, why_not_scale
@@ -212,15 +212,7 @@ def add_scaling_routes(router: APIRouter, endpoints: ScalingEndpoints, targets: 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
-    @router.post(
-        _PATH,
-        response_model=None,
-        responses={
-            200: {"description": "What it would set, for a dry run."},
-            202: {"model": ScaleAccepted, "description": "It has begun."},
-        },
-        dependencies=[needs(Role.OPERATOR)],
-    )
+    @router.post(_PATH, **begins(ScaleAccepted, "What it would set, for a dry run."))
     async def scale(
         asking: NowAsking,
         target: InPath,
