@@ -15,6 +15,7 @@ from contracts.access import ROLES, CallerName, Role
 from contracts.base import Contract, Target
 from contracts.migration_asked import MigrationCommand
 from contracts.policy_drills import Drills
+from contracts.policy_elsewhere import Elsewhere
 from contracts.policy_holds import Approval, Holds, Pause
 from contracts.policy_rules import BUILT_IN_RULES, RulePolicy
 from contracts.policy_section import (
@@ -311,6 +312,7 @@ class ServicePolicy(Section):
     optimization: Optimization = Optimization()
     recovery: Recovery = Recovery()
     drills: Drills = Drills()
+    elsewhere: Elsewhere = Elsewhere()
     approval_before_change: Approval = Approval()
     approval_before_success: Approval = Approval()
     pause: Pause = Pause()

@@ -171,6 +171,9 @@ class ReadinessChanged(Event):
     soon: tuple[Prose, ...] = ()
     """A sentence for each reason for which one cannot go back to them before long, though one can now: a lifecycle
     policy of ECR deletes an image within a week, or after a few more pushes."""
+    elsewhere: tuple[Prose, ...] = ()
+    """A sentence for each reason why the service could not be made in the other place that its policy names; none: it
+    could, or none is named."""
     checked_at: Time
     """Product time."""
 

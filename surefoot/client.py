@@ -105,6 +105,12 @@ class Surefoot:
         """Return to which snapshots one can go back, and by which plans."""
         return self._call("GET", _path("/disaster-recovery/readiness", place), params=place.query)
 
+    def elsewhere(self, place: Place, body: dict[str, Any]) -> dict[str, Any]:
+        """Return whether the service could be made in another place."""
+        return self._call(
+            "POST", f"{_path('/disaster-recovery/readiness', place)}/elsewhere", params=place.query, json=body
+        )
+
     def moves(self, place: Place, hours: float) -> dict[str, Any]:
         """Return who has changed the service within the last hours."""
         query = {**place.query, "hours_back": hours}

@@ -33,7 +33,7 @@ EXAMPLES = {
     "snapshots diff": f"surefoot snapshots diff {_S} 20260112 20260113",
     "why": f"surefoot why {_S}",
     "moved": f"surefoot moved {_S} --since 7d",
-    "ready": f"surefoot ready {_S}",
+    "ready": f"surefoot ready {_S} --to-region eu-south-1 --map subnet-0aaaaaaa=subnet-0bbbbbbb",
     "drift": f"surefoot drift {_S}",
     "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",
     "holds": f"surefoot holds {_S}",

@@ -60,14 +60,43 @@ def drift(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json
     return Exit.FAILED if found["state"] == "drifted" else Exit.SUCCEEDED
 
 
-def ready(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
+def ready(
+    cluster: Cluster,
+    service: Service,
+    *,
+    to_region: Annotated[
+        str | None, Parameter(help="Look whether the service could be made again in this region.")
+    ] = None,
+    to_cluster: Annotated[
+        str | None, Parameter(help="Look whether the service could be made again in this cluster.")
+    ] = None,
+    map: Annotated[  # noqa: A002  the name of the option
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            help="OLD=NEW: what stands there for what the snapshot names; by default as the policy's `elsewhere` has "
+            "it. May be repeated.",
+        ),
+    ] = (),
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
     """Show to which snapshots one can go back, or why not, and how long each recovery plan takes.
 
-    Exit 0 where one can go back to the last good snapshot and to the one before it, else 1.
+    With --to-region or --to-cluster: whether the service could be made there from its last good snapshot, with each
+    reason why not. Exit 0 where one can go back to the last good snapshot and to the one before it, or where it could
+    be made there, else 1.
     """
     from surefoot.client import Surefoot
 
-    found = Surefoot().readiness(Place.of(cluster, service, where))
+    place = Place.of(cluster, service, where)
+    if to_region or to_cluster or map:
+        asked = {"region": to_region, "cluster": to_cluster, "names": map}
+        there = Surefoot().elsewhere(place, {name: value for name, value in asked.items() if value})
+        result(there, json, made_there)
+        return Exit.SUCCEEDED if there["can_be_made"] else Exit.FAILED
+    found = Surefoot().readiness(place)
     result(found, json, ways_back)
     return Exit.SUCCEEDED if found["ready"] else Exit.FAILED
 
@@ -78,11 +107,24 @@ def ways_back(found: Mapping[str, Any]) -> str:
     for way in found["snapshots"]:
         kind = "live" if way["live"] else "proven" if way["proven"] else "not proven"
         lines.append(f"  {way['snapshot_id']}  {way['version']} ({kind}): {way['sentence']}")
-        lines += [f"    but {beware[:1].lower()}{beware[1:]}" for beware in way["beware"]]
+        lines += [f"    but {_lower(beware)}" for beware in way["beware"]]
     for plan in found["plans"]:
         times = f"RTO {plan['rto_minutes']} min, RPO {plan['rpo_minutes']} min"
         lines.append(f"  plan {plan['plan']} ({times}): {plan['sentence']}")
+    if elsewhere := found.get("elsewhere"):
+        lines.append(f"  elsewhere, as seen at {elsewhere['at']}: {elsewhere['sentence']}")
+        lines += [f"    {reason}" for reason in elsewhere["because"]]
     return "\n".join(lines)
+
+
+def made_there(found: Mapping[str, Any]) -> str:
+    """Return whether it could be made in another place, and a line for each reason and each warning."""
+    reasons = [f"  {reason}" for reason in found["because"]]
+    return "\n".join([found["sentence"], *reasons, *(f"  but {_lower(beware)}" for beware in found["beware"])])
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def compared(found: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import ACCOUNT, NAME, REGION
+from contracts.policy_elsewhere import STAND_IN
 from contracts.prose import plain
 from contracts.suggest import did_you_mean
 
@@ -16,6 +17,7 @@ PATTERNS = {
     REGION: "must be a region like us-west-2",
     "^[A-Za-z0-9:._-]{1,200}$": "must be an id, as the answer to the request has it",
     "^[0-9a-f]{32}$": "must be the plan of a run's status (approval.plan): 32 hexadecimal digits",
+    STAND_IN: "must be OLD=NEW, each with five characters at least: what a snapshot names, and what stands for it",
     "^[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?$": "must be the id of a snapshot, like 20260105_140526_a3cb6a9a",
 }
 """The patterns of what callers send → what it must be, in words."""

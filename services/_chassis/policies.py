@@ -105,3 +105,12 @@ def governed(command: C, kind: type[Part], policies: Policies) -> tuple[C, Part]
         return command, held
     in_force = policies.of(command.target).part(kind)
     return command.model_copy(update={"policy": in_force}), in_force
+
+
+def why_not_governed(policies: Policies, target: Target) -> str:
+    """Return why Surefoot may not act on a service, a sentence; empty where the policy in force lets it."""
+    try:
+        policies.of(target)
+    except LookupError as why:
+        return f"{str(why).rstrip('.')}."
+    return ""

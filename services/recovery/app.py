@@ -115,7 +115,7 @@ def endpoints_of(platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> 
         scaling=ScalingEndpoints(asked, policies, scalings, there),
         migration=MigrationEndpoints(asked, policies, planner(ahead), there),
         drill=DrillEndpoints(asked, policies, drills, scalings, there),
-        recreation=RecreationEndpoints(asked, Recreate(AwsInfrastructure(ahead), snapshots, store)),
+        recreation=RecreationEndpoints(asked, Recreate(AwsInfrastructure(ahead), snapshots, store), policies),
         # whoever asks this has the time: its reads wait for the account's budget
         moves=MovesEndpoints(trace_of(platform), there, clock),
     )
@@ -130,6 +130,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots, web: Web) -> dict[st
     store, clock, aws, policies = platform.store, platform.clock, platform.aws, platform.policies
     inspect = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
     assess = Assess(AwsEcs(aws), snapshots, AwsNeeds(aws), AwsOutlook(aws, clock), store, clock)
+    recreate = Recreate(AwsInfrastructure(aws), snapshots, store)
     return {
         CAPTURE: CaptureJob(
             AwsEcs(aws), applications(platform, aws, web), AwsSurroundings(aws), snapshots, clock, policies, store
@@ -140,7 +141,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots, web: Web) -> dict[st
         LOOK: LookExhaustedJob(examiner(aws, clock), policies, store, clock),
         TEND: TendJob(snapshots, store, clock, policies),
         DUE_DRILLS: DueDrillsJob(snapshots, store, clock, policies),
-        WATCH: WatchJob(inspect, assess, snapshots, store, clock, policies),
+        WATCH: WatchJob(inspect, assess, snapshots, store, clock, policies, recreate),
     }
 
 

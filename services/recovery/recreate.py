@@ -12,6 +12,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services.recovery.domain.drill.drill_recreation import Looked
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.recreation.elsewhere import Elsewhere, judge
 from services.recovery.domain.recreation.move import (
     Besides,
     Move,
@@ -90,12 +91,26 @@ class Recreate:
 
         ``snapshot``: as it was taken.
         """
+        return await self._planned(snapshot, wish, runs_there(wish.move, await self._wanted_there(wish.move)))
+
+    async def elsewhere(self, move: Move, at: datetime, governed: str = "") -> Elsewhere:
+        """Return whether it could be made there from the last good snapshot, were its own place lost.
+
+        ``governed``: why Surefoot may not act there, a sentence. Raise ``AwsError`` where the bucket does not answer.
+        """
+        try:
+            snapshot = await self.snapshot(move.source, None)
+        except Impossible as why:
+            return Elsewhere(move.target, False, (str(why),))
+        plan = await self._planned(snapshot, Wish(move, at), Besides())
+        return judge(move, snapshot.snapshot_id, plan, governed)
+
+    async def _planned(self, snapshot: Snapshot, wish: Wish, besides: Besides) -> RecreationPlan:
         there = moved(snapshot, wish.move)
         unknown = unknown_names(snapshot, wish.move.names)
         refused = (f"The snapshot names no {quote(name)}, for which something else would stand." for name in unknown)
         wanted = parts_of(there, wish.at, wish.count)
-        besides = Besides(tuple(refused)) + not_carried_over(wish.move, snapshot, wanted)
-        besides += runs_there(wish.move, await self._wanted_there(wish.move))
+        besides += Besides(tuple(refused)) + not_carried_over(wish.move, snapshot, wanted)
         parts, seen = await self.look(there, wanted)
         made = [part for part in parts if is_made(seen[part.key])]
         needs = await self.infrastructure.needs(there.target, there, parts, made)

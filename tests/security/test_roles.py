@@ -59,6 +59,7 @@ TABLE = {
         "GET /disaster-recovery/snapshots/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/snapshots/{cluster_name}/{service_name}/diff": V,
         "GET /disaster-recovery/readiness/{cluster_name}/{service_name}": V,
+        "POST /disaster-recovery/readiness/{cluster_name}/{service_name}/elsewhere": O,
         "GET /disaster-recovery/drift/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/moves/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/decisions/{cluster_name}/{service_name}": V,

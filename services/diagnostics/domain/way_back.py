@@ -37,9 +37,24 @@ EXPIRES = Playbook(
 )
 
 
+ELSEWHERE = Playbook(
+    "elsewhere_lost",
+    "infrastructure",
+    "The service could not be made in the other place that its policy names.",
+    "If its region or its cluster is lost, nothing brings the service back within the time that is promised.",
+    (
+        "a certificate, a key, a secret or an image is not there, or not any more",
+        "the snapshot names what is of its own place alone, and nothing stands for it",
+    ),
+    ("surefoot ready {cluster} {service}", "surefoot recreate --dry-run", "make there what is missing"),
+    ("replicate what a service needs, and let the policy say what stands for what (`elsewhere`)",),
+)
+
+
 def issues_of(event: ReadinessChanged) -> dict[str, Issue | None]:
     """Return the issue of each kind that the event tells; None where it tells that there is none any more."""
     return {
         LOST.kind: LOST.issue(event.target, "warning", event.lost) if event.lost else None,
         EXPIRES.kind: EXPIRES.issue(event.target, "warning", event.soon) if event.soon else None,
+        ELSEWHERE.kind: ELSEWHERE.issue(event.target, "warning", event.elsewhere) if event.elsewhere else None,
     }

@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: what of a service is missing, asking for it to be made again, and approving that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -8,6 +8,8 @@ from pydantic import Field
 
 from contracts.access import Role
 from contracts.base import Name, Region, Target
+from contracts.policy_elsewhere import MOST_NAMES
+from contracts.policy_elsewhere import Elsewhere as ElsewherePolicy
 from contracts.prose import Plain
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.http import Problem
@@ -18,7 +20,9 @@ from services._chassis.operations import (
     Requested,
     request_id,
 )
+from services._chassis.policies import Policies, why_not_governed
 from services._chassis.reasons import Impossible
+from services._chassis.shared_reads import SharedReads
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision
 from services.recovery.api.asked import BEGUN_BEFORE, Asked, Refused
@@ -34,6 +38,7 @@ from services.recovery.decisions.recreate import (
     why_not_reject,
 )
 from services.recovery.domain.protection import Protection
+from services.recovery.domain.recreation.elsewhere import Elsewhere, view
 from services.recovery.domain.recreation.move import Move
 from services.recovery.domain.recreation.recreate_plan import RecreationPlan
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
@@ -41,8 +46,8 @@ from services.recovery.domain.snapshots.snapshot import Snapshot, SnapshotId
 from services.recovery.recreate import Recreate, Wish
 
 _PATH = "/recreate/{cluster_name}/{service_name}"
-MOST_NAMES = 100
-"""The most names of a snapshot for which others may stand."""
+MOST_PLACES = 2
+"""How many looks at other places are under way at a time: each is some fifty reads."""
 _Name = Annotated[Plain, Field(min_length=5, max_length=512)]
 """No shorter than any id of AWS: it is replaced wherever it stands."""
 
@@ -88,6 +93,8 @@ class RecreationEndpoints:
 
     asked: Asked
     recreate: Recreate
+    policies: Policies
+    elsewhere: SharedReads[Elsewhere] = field(default_factory=lambda: SharedReads("other places", MOST_PLACES))
 
     @property
     def operations(self) -> Operations:
@@ -151,6 +158,20 @@ class RecreationEndpoints:
 
         await self.asked.apply(target, decide, intake=True)
         return self._accepted(response, names[0], body.plan)
+
+    async def could(self, target: Target, body: ElsewherePolicy) -> dict[str, Any]:
+        """Return whether it could be made in another place; what the request leaves out, the policy says."""
+        asked = {name: getattr(body, name) for name in body.model_fields_set}
+        wanted = self.policies.of(target).elsewhere.model_copy(update=asked)
+        there = wanted.place(target)
+        if there is None:
+            why = "Neither the request nor the policy (`elsewhere`) names another region or cluster."
+            raise Problem(422, "Which other place?", why)
+        move, governed = Move(target, there, wanted.stand_ins), why_not_governed(self.policies, there)
+        found = await self.elsewhere.read(
+            (target, there, wanted.names), lambda: self.recreate.elsewhere(move, self.operations.now, governed)
+        )
+        return view(str(target), found, self.operations.now)
 
     async def show(self, target: Target) -> dict[str, Any]:
         """Return what waits or is being made, or None, and what is over, the newest first."""
@@ -227,6 +248,11 @@ def add_recreation_routes(router: APIRouter, endpoints: RecreationEndpoints, tar
     async def rejected(asking: NowAsking, target: NamedInPath, body: Decided, response: Response) -> dict[str, Any]:
         """Reject a plan that waits. Nothing is made."""
         return await endpoints.decide(target, asking.by(body), response, approves=False)
+
+    @router.post("/readiness/{cluster_name}/{service_name}/elsewhere", dependencies=[needs(Role.OPERATOR)])
+    async def could(target: InPath, body: ElsewherePolicy | None = None) -> dict[str, Any]:
+        """Look whether the service could be made in another place, were its own lost. Nothing is made."""
+        return await endpoints.could(target, body or ElsewherePolicy())
 
     @router.get(_PATH, dependencies=[needs(Role.VIEWER)])
     async def shows(target: NamedInPath) -> dict[str, Any]:

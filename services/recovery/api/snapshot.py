@@ -26,6 +26,7 @@ from services._chassis.targets import Targets
 from services.recovery.api.bodies import SnapshotAccepted
 from services.recovery.assess import Assess
 from services.recovery.decisions.capture import CAPTURE
+from services.recovery.decisions.watch import Watched, watched_key
 from services.recovery.domain.readiness import Readiness
 from services.recovery.domain.readiness import view as readiness_view
 from services.recovery.domain.snapshots.drift import Drift
@@ -105,7 +106,10 @@ class SnapshotEndpoints:
         found = await self.readiness.read(target, lambda: self.assess.readiness(target))
         if found is None:
             raise Problem(404, "No such service", f"There is no service {target.service} any more.")
-        return readiness_view(str(target), found, self.operations.now)
+        watched = await self.assess.store.read(watched_key(target), Watched)
+        seen = watched.elsewhere_seen
+        elsewhere = seen.model_dump(exclude={"place"}) if seen is not None else None
+        return {**readiness_view(str(target), found, self.operations.now), "elsewhere": elsewhere}
 
 
 def add_snapshot_routes(router: APIRouter, endpoints: SnapshotEndpoints, targets: Targets) -> None:

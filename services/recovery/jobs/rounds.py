@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contracts.base import Target
 from services._chassis.clock import Clock
-from services._chassis.policies import Policies
+from services._chassis.policies import Policies, why_not_governed
 from services._chassis.store import Store
 from services._chassis.transition import Job, decided
 
@@ -34,8 +34,4 @@ class Rounds:
 
 def is_governed(policies: Policies, target: Target) -> bool:
     """Return whether the policy in force has anything to say of a service."""
-    try:
-        policies.of(target)
-    except LookupError:
-        return False
-    return True
+    return not why_not_governed(policies, target)

@@ -113,3 +113,17 @@ async def test_a_way_back_that_goes_soon_is_an_issue_beside_one_that_is_lost(sto
     assert await known(store) == ["way_back_lost", "way_back_expires"]
     assert await heard((), soon, "look-4") == [("gone", "way_back_lost")]
     assert await heard((), (), "look-5") == [("gone", "way_back_expires")]
+
+
+async def test_another_place_that_is_lost_is_an_issue_of_its_own(store: RedisStore) -> None:
+    async def heard(*elsewhere: str, id_: str) -> Decision:
+        event = ReadinessChanged(target=TARGET, ready=True, elsewhere=elsewhere, checked_at=AT)
+        meta = Meta(id=id_, source="surefoot/recovery", time=AT)
+        return (await store.apply(await handlers.readiness(event, meta), cause=id_)).decision
+
+    [found] = events(await heard("It could not be made as s in eu-south-1: the key is Disabled.", id_="look-1"))
+    assert isinstance(found, IssueFound)
+    assert (found.issue.kind, found.issue.severity) == ("elsewhere_lost", "warning")
+    assert await known(store) == ["elsewhere_lost"]
+    [gone] = events(await heard(id_="look-2"))
+    assert isinstance(gone, IssueGone)

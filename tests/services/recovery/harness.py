@@ -724,7 +724,9 @@ class Recovery:
         """Look so many times at the ways back, so many hours apart."""
         for _ in range(times):
             self.clock.time += hours * 3600
-            job = WatchJob(self.inspect, self.assess, self.snapshots, self.store, self.clock, self.policies)
+            job = WatchJob(
+                self.inspect, self.assess, self.snapshots, self.store, self.clock, self.policies, self.recreate
+            )
             running = self.work_on("watch-ways-back", b"")
             running.id = f"look:{self.clock.time}"
             self.store.write(await job(running))

@@ -99,6 +99,6 @@ def endpoints_of(recovery: Recovery, there: Existing) -> Endpoints:
         scaling=ScalingEndpoints(asked, policies, recovery.examiner, there),
         migration=MigrationEndpoints(asked, policies, recovery.planner, there),
         drill=DrillEndpoints(asked, policies, recovery.drill_examiner, recovery.examiner, there),
-        recreation=RecreationEndpoints(asked, recovery.recreate),
+        recreation=RecreationEndpoints(asked, recovery.recreate, policies),
         moves=MovesEndpoints(Trace(recovery.ecs, FakeMovers(), store, recovery.clock), there, recovery.clock),
     )

@@ -150,11 +150,14 @@ def obstacles(needs: Iterable[Need]) -> Iterator[str]:
             yield f"{capital(need.what)} {need.why or 'is not there'}: {_remedy(need.what)}."
 
 
-def cautions(needs: Iterable[Need]) -> Iterator[str]:
+def not_known(needs: Sequence[Need]) -> tuple[str, ...]:
+    return tuple(f"Whether {need.what} is there is not known: {need.why}." for need in needs if need.there is None)
+
+
+def cautions(needs: Sequence[Need]) -> Iterator[str]:
     """Yield a sentence for each thing that is not known, that only surprises, or that it can run without."""
+    yield from not_known(needs)
     for need in needs:
-        if need.there is None:
-            yield f"Whether {need.what} is there is not known: {need.why}."
         if need.there is False and need.without_it:
             yield f"{capital(need.what)} is not there: {need.without_it} until it is made."
         if need.beware:

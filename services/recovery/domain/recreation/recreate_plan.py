@@ -10,7 +10,7 @@ from typing import Any, Literal
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.move import Besides
 from services.recovery.domain.recreation.recreate_entrance import forwarded_to, fronts, target_groups
-from services.recovery.domain.recreation.recreate_needs import cautions, obstacles
+from services.recovery.domain.recreation.recreate_needs import cautions, not_known, obstacles
 from services.recovery.domain.recreation.recreate_parts import (
     FRONTS,
     GETS_NEW_ID,
@@ -97,6 +97,8 @@ class RecreationPlan:
     digest: str
     tasks: int | None
     """How many tasks are wanted; None for a DAEMON, of which ECS runs one on each instance."""
+    unknown: tuple[str, ...] = ()
+    """Those sentences of ``blocked`` and ``warnings`` that say that something is not known."""
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -145,13 +147,15 @@ def plan_recreation(
     """
     lines = tuple(_line(part, seen[part.key]) for part in parts)
     wanted = next(line.part.body.get("desiredCount") for line in lines if line.part.kind is Kind.SERVICE)
+    unread = tuple(_unread(lines)) if any(line.made for line in lines) else ()
     return RecreationPlan(
         lines,
-        blocked=tuple(dict.fromkeys((*besides.blocked, *_blocked(lines, seen, needs)))),
+        blocked=tuple(dict.fromkeys((*besides.blocked, *_blocked(lines, seen, needs), *unread))),
         warnings=tuple(dict.fromkeys((*besides.warnings, *_warnings(snapshot, lines, needs)))),
         by_hand=tuple(rules_of_others(snapshot, {line.part.ref for line in lines if line.made}, {})),
         digest=_digest(snapshot, lines),
         tasks=None if wanted is None else int(wanted),
+        unknown=(*unread, *not_known(needs)),
     )
 
 
@@ -194,9 +198,13 @@ def _blocked(lines: Sequence[Line], seen: Mapping[str, Seen], needs: Sequence[Ne
             yield f"{capital(line.part.called)} cannot be made: {line.part.cannot}."
         if isinstance(found, Found) and found.in_the_way:
             yield f"{capital(line.part.called)} cannot be made: {found.in_the_way}."
+    yield from _without_a_way(lines, seen)
+
+
+def _unread(lines: Sequence[Line]) -> Iterator[str]:
+    for line in lines:
         if line.state == "unknown":
             yield f"{line.sentence} Let recovery's role look at it (surefoot iam)."
-    yield from _without_a_way(lines, seen)
 
 
 def _without_a_way(lines: Sequence[Line], seen: Mapping[str, Seen]) -> Iterator[str]:
