@@ -74,11 +74,11 @@ def _aws(kind: str) -> Maker:
     return make
 
 
-def _update(kind: str, most: int) -> Maker:
-    """Return a maker of harm to the next calls of UpdateService, where it hurts most."""
+def _call(kind: str, operation: str, most: int) -> Maker:
+    """Return a maker of harm to the next calls of one operation of ECS, where it hurts most."""
 
     def make(random: Random, at: float) -> Harm:
-        return Harm(at, f"aws {kind}", ("ecs", "UpdateService"), random.uniform(2.0, 6.0), random.randint(1, most))
+        return Harm(at, f"aws {kind}", ("ecs", operation), random.uniform(2.0, 6.0), random.randint(1, most))
 
     return make
 
@@ -103,7 +103,11 @@ MAKERS: tuple[tuple[int, Maker], ...] = (
     (2, _wire("reset connections")),
     *((1, _aws(kind)) for kind in ("throttle", "deny", "expire", "error-before", "slow", "reset", "stale")),
     (1, _aws("error-after")),
-    *((2, _update(kind, 4)) for kind in ("error-after", "reset-after", "slow", "slow-after", "throttle")),
+    *(
+        (2, _call(kind, "UpdateService", 4))
+        for kind in ("error-after", "reset-after", "slow", "slow-after", "throttle")
+    ),
+    *((1, _call(kind, "RunTask", 2)) for kind in ("error-after", "reset-after", "slow-after")),
     (2, _named("s3 down at a rollback")),
     (1, _named("role gone at a rollback")),
     (1, _named("image deleted at a rollback")),

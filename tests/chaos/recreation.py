@@ -48,12 +48,14 @@ class Recreation:
         return self._thread.is_alive() or bool(under_way(self.seen, self.api.target))
 
     def _live(self) -> None:
-        for _ in self._until(lambda: self._has(DrillStarted), DRILL_SECONDS):
+        for _ in self._until(self._is_tried, DRILL_SECONDS):
             self.api.post(WISHES[DRILL_ROLLBACK].path, WISHES[DRILL_ROLLBACK].body, self._key)
         for _ in self._until(lambda: not under_way(self.seen, self.api.target), DRILL_SECONDS):
             pass
-        for _ in self._until(lambda: self._has(SnapshotCaptured), SNAPSHOT_SECONDS):
+        for _ in self._until(lambda: bool(self._snapshots), SNAPSHOT_SECONDS):
             self.api.post("snapshot", {}, self._key)
+        if not self._snapshots:
+            return  # the campaign tells that nothing was made again
         delete(self.aws, self.api.target)
         for _ in self._until(self._is_made, MAKING_SECONDS):
             self._ask()
@@ -68,8 +70,12 @@ class Recreation:
             yield
             time.sleep(AGAIN_SECONDS)
 
-    def _has(self, kind: type[DrillStarted | SnapshotCaptured]) -> bool:
-        return any(event.target == self.api.target for event in self.seen.of(kind))
+    def _is_tried(self) -> bool:
+        return any(event.target == self.api.target for event in self.seen.of(DrillStarted))
+
+    @property
+    def _snapshots(self) -> list[str]:
+        return [event.snapshot_id for event in self.seen.of(SnapshotCaptured) if event.target == self.api.target]
 
     def _is_made(self) -> bool:
         ends = (end for end in self.seen.of(RecreationFinished) if end.target == self.api.target)
@@ -77,7 +83,8 @@ class Recreation:
 
     def _ask(self) -> None:
         """Ask for it unless it stands, and let somebody else approve what waits."""
-        answer = self.api.post("recreate", {"reason": "it is gone"}, self._key)
+        # another snapshot that was asked for may have been taken in the middle of the deletion
+        answer = self.api.post("recreate", {"reason": "it is gone", "snapshot_id": self._snapshots[0]}, self._key)
         begun = any(event.target == self.api.target for event in self.seen.of(RecreationStarted))
         self._is_whole = begun and answer is not None and answer.status_code == HTTPStatus.OK
         with contextlib.suppress(httpx2.HTTPError):
