@@ -33,7 +33,7 @@ up: setup ## the all-in-one on the sandbox, kept running
 test: setup ## the tests, in less than five minutes on two idle cores; three processes, since one often waits
 	@$(BIN)/pytest -n 3 --dist loadgroup -q
 
-test-slow: setup ## the tests that take longer than that, in less than six minutes on two idle cores
+test-slow: setup ## the tests that take longer than that, in about ten minutes on two idle cores
 	@$(BIN)/pytest -n 3 --dist loadgroup -q -m slow $$(grep -rl --include='test_*.py' 'mark\.slow' tests)
 
 chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fails; SEED=… RUNS=… CAMPAIGNS=…
