@@ -28,6 +28,13 @@ REQUIRED_VARIABLES = {
 
 LOCAL = {"JOB_LEASE": "3", "AWS_ANSWER_TIMEOUT": "3"}
 """Real seconds. On loopback nothing takes longer, and twenty times as fast each of them is twenty of product time."""
+AT_AWS = {
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "sandbox",
+    "AWS_SECRET_ACCESS_KEY": "sandbox",
+}
+"""Region and credentials for the simulated AWS, which believes whoever has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +76,9 @@ def sandbox(
     pace = {"SUREFOOT_CLOCK": str(Pace(speed, time.time()))}
     with contextlib.ExitStack() as running:
         bus = {"KAFKA_BOOTSTRAP_SERVERS": running.enter_context(_broker(directory, ports.kafka))} if own_kafka else {}
-        aws, application = claim_port(ports.aws), claim_port(ports.application)
-        command = [sys.executable, "-m", "sandbox.aws", "--port", str(aws), "--application-port", str(application)]
-        if ports.elsewhere is not None:
-            command += ["--elsewhere", *map(str, ports.elsewhere)]
-        if session_seconds is not None:
-            command += ["--session-seconds", str(session_seconds)]
-        if scenario is not None:
-            command += ["--scenario", str(scenario)]
-        simulated = Child(
-            command,
-            log=directory / "aws.log",
-            environment=pace,
-        )
+        aws = claim_port(ports.aws)
+        command = _aws_command(aws, claim_port(ports.application), ports.elsewhere, session_seconds, scenario)
+        simulated = Child(command, log=directory / "aws.log", environment=pace)
         running.callback(simulated.stop)
         valkey = Valkey(directory / "valkey", ports.redis)
         redis_url = valkey.start()
@@ -95,12 +92,26 @@ def sandbox(
             **create_all(directory.resolve() / "keys"),
             "REDIS_URL": redis_url,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            **AT_AWS,
         }
         simulated.must_run("The simulated AWS")
+
+
+def _aws_command(
+    port: int,
+    application: int,
+    elsewhere: tuple[int, ...] | None,
+    session_seconds: float | None,
+    scenario: Path | None,
+) -> list[str]:
+    command = [sys.executable, "-m", "sandbox.aws", "--port", str(port), "--application-port", str(application)]
+    if elsewhere is not None:
+        command += ["--elsewhere", *map(str, elsewhere)]
+    if session_seconds is not None:
+        command += ["--session-seconds", str(session_seconds)]
+    if scenario is not None:
+        command += ["--scenario", str(scenario)]
+    return command
 
 
 @contextlib.contextmanager
