@@ -71,6 +71,11 @@ def short_text(_type: object, value: str | None) -> None:
     _at_most(LONGEST_TEXT, value)
 
 
+def repeated(words: str) -> Parameter:
+    """Return how an option is declared that may be given several times."""
+    return Parameter(negative="", show_default=False, help=words)
+
+
 Cluster = Annotated[str, Parameter(help="The ECS cluster, by name or ARN.")]
 Service = Annotated[str, Parameter(help="The ECS service, by name or ARN.")]
 RunId = Annotated[str | None, Parameter(help="Which run; without it the active one is meant, or else the last.")]

@@ -18,6 +18,7 @@ from surefoot.arguments import (
     Timeout,
     Verbose,
     positive,
+    repeated,
     user_name,
 )
 from surefoot.exit_codes import Exit
@@ -40,11 +41,9 @@ Observe = Annotated[
 ]
 Override = Annotated[
     tuple[str, ...],
-    Parameter(
-        negative="",
-        show_default=False,
-        help="GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is "
-        "blocked names the gates that it would take.",
+    repeated(
+        "GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is blocked "
+        "names the gates that it would take."
     ),
 ]
 Migrate = Annotated[
@@ -256,11 +255,9 @@ def scale(
     ] = None,
     override: Annotated[
         tuple[str, ...],
-        Parameter(
-            negative="",
-            show_default=False,
-            help="CHECK=REASON: scale although this check speaks against it, on the record. May be repeated. What is "
-            "refused names the check.",
+        repeated(
+            "CHECK=REASON: scale although this check speaks against it, on the record. May be repeated. What is "
+            "refused names the check."
         ),
     ] = (),
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would be set, and change nothing.")] = False,

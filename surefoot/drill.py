@@ -17,6 +17,7 @@ from surefoot.arguments import (
     Requester,
     Service,
     overrides_of,
+    repeated,
     user_name,
 )
 from surefoot.exit_codes import Exit
@@ -26,26 +27,26 @@ if TYPE_CHECKING:
     from surefoot.client import Surefoot
 
 LOOK_SECONDS = 0.5
+Plan = Annotated[
+    Literal["rollback", "scaling", "recreate"] | None,
+    Parameter(help="The recovery plan that is tried. Without one: show the drill under way, and the last ones."),
+]
+Override = Annotated[
+    tuple[str, ...],
+    repeated(
+        "CHECK=REASON: try it although this check speaks against it, on the record. May be repeated. What is refused "
+        "names the check."
+    ),
+]
 
 
 def drill(
     cluster: Cluster,
     service: Service,
     *,
-    plan: Annotated[
-        Literal["rollback", "scaling", "recreate"] | None,
-        Parameter(help="The recovery plan that is tried. Without one: show the drill under way, and the last ones."),
-    ] = None,
+    plan: Plan = None,
     stop: Annotated[bool, Parameter(negative="", help="End the drill that is under way.")] = False,
-    override: Annotated[
-        tuple[str, ...],
-        Parameter(
-            negative="",
-            show_default=False,
-            help="CHECK=REASON: try it although this check speaks against it, on the record. May be repeated. What is "
-            "refused names the check.",
-        ),
-    ] = (),
+    override: Override = (),
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would be done, and change nothing.")] = False,
     reason: Reason = "",
     actor: Actor = None,

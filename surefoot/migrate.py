@@ -18,6 +18,7 @@ from surefoot.arguments import (
     Service,
     overrides_of,
     positive,
+    repeated,
     user_name,
 )
 from surefoot.exit_codes import Exit
@@ -27,6 +28,29 @@ if TYPE_CHECKING:
     from surefoot.client import Surefoot
 
 LOOK_SECONDS = 0.5
+Command = Annotated[
+    str | None,
+    Parameter(
+        help="The command, quoted as for a shell; by default the policy's (recovery.migration_command), or "
+        "'alembic upgrade head'."
+    ),
+]
+Image = Annotated[
+    str | None,
+    Parameter(help="[CONTAINER=]REF: the image that migrates; by default the one that is live. A tag is looked up."),
+]
+Container = Annotated[
+    str, Parameter(help="The container that migrates; by default the one that serves.", show_default=False)
+]
+Compatible = Annotated[
+    bool, Parameter(negative="", help="The version that is live works, and starts, with the schema that it leaves.")
+]
+Minutes = Annotated[
+    float | None, Parameter(validator=positive, help="For so long it is waited for; by default what the policy says.")
+]
+Override = Annotated[
+    tuple[str, ...], repeated("CHECK=REASON: migrate although this check speaks against it; a refusal names it.")
+]
 _EXIT = {"succeeded": Exit.SUCCEEDED, "did_not_start": Exit.BLOCKED}
 
 
@@ -34,38 +58,12 @@ def migrate(
     cluster: Cluster,
     service: Service,
     *,
-    command: Annotated[
-        str | None,
-        Parameter(
-            help="The command, quoted as for a shell; by default the policy's (recovery.migration_command), or "
-            "'alembic upgrade head'."
-        ),
-    ] = None,
-    image: Annotated[
-        str | None,
-        Parameter(
-            help="[CONTAINER=]REF: the image that migrates; by default the one that is live. A tag is looked up."
-        ),
-    ] = None,
-    container: Annotated[
-        str, Parameter(help="The container that migrates; by default the one that serves.", show_default=False)
-    ] = "",
-    compatible: Annotated[
-        bool,
-        Parameter(negative="", help="The version that is live works, and starts, with the schema that it leaves."),
-    ] = False,
-    timeout_minutes: Annotated[
-        float | None,
-        Parameter(validator=positive, help="For so long it is waited for; by default what the policy says."),
-    ] = None,
-    override: Annotated[
-        tuple[str, ...],
-        Parameter(
-            negative="",
-            show_default=False,
-            help="CHECK=REASON: migrate although this check speaks against it; a refusal names it.",
-        ),
-    ] = (),
+    command: Command = None,
+    image: Image = None,
+    container: Container = "",
+    compatible: Compatible = False,
+    timeout_minutes: Minutes = None,
+    override: Override = (),
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would run, and start nothing.")] = False,
     reason: Reason = "",
     actor: Actor = None,

@@ -6,35 +6,35 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from surefoot.arguments import ANYWHERE, Actor, Cluster, Located, Place, Reason, Requester, Service, user_name
+from surefoot.arguments import ANYWHERE, Actor, Cluster, Located, Place, Reason, Requester, Service, repeated, user_name
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json
+
+Snapshot = Annotated[
+    str | None, Parameter(help="From which; by default the newest proven one, without one the newest.")
+]
+Count = Annotated[int | None, Parameter(help="How many tasks are wanted; by default as many as in the snapshot.")]
+FromCluster = Annotated[
+    str | None, Parameter(help="The cluster of the snapshot, where the service is made in another one.")
+]
+FromRegion = Annotated[
+    str | None, Parameter(help="The region of the snapshot, where the service is made in another one (--region).")
+]
+Names = Annotated[
+    tuple[str, ...],
+    repeated("OLD=NEW: an id, an ARN or a name in the snapshot, and what stands in its place. May be repeated."),
+]
 
 
 def recreate(
     cluster: Cluster,
     service: Service,
     *,
-    snapshot: Annotated[
-        str | None, Parameter(help="From which; by default the newest proven one, without one the newest.")
-    ] = None,
-    count: Annotated[
-        int | None, Parameter(help="How many tasks are wanted; by default as many as in the snapshot.")
-    ] = None,
-    from_cluster: Annotated[
-        str | None, Parameter(help="The cluster of the snapshot, where the service is made in another one.")
-    ] = None,
-    from_region: Annotated[
-        str | None, Parameter(help="The region of the snapshot, where the service is made in another one (--region).")
-    ] = None,
-    map: Annotated[  # noqa: A002  the name of the option
-        tuple[str, ...],
-        Parameter(
-            negative="",
-            show_default=False,
-            help="OLD=NEW: an id, an ARN or a name in the snapshot, and what stands in its place. May be repeated.",
-        ),
-    ] = (),
+    snapshot: Snapshot = None,
+    count: Count = None,
+    from_cluster: FromCluster = None,
+    from_region: FromRegion = None,
+    map: Names = (),  # noqa: A002  the name of the option
     dry_run: Annotated[bool, Parameter(negative="", help="Show the plan, and ask nobody to approve it.")] = False,
     approve: Annotated[
         str | None, Parameter(help="Approve the plan with this digest, which somebody else has asked for.")

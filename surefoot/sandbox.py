@@ -1,6 +1,7 @@
 """``surefoot sandbox``: rehearse deployments on a simulated AWS, under a virtual clock or by hand."""
 # ruff: noqa: PLC0415  so that no command waits for the imports of another
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,12 +106,11 @@ def up(
     from dataclasses import replace
 
     from sandbox.aws.workloads import EVERYWHERE
-    from sandbox.child import HOST, claim_port
+    from sandbox.child import claim_port
     from sandbox.stack import USUAL_PORTS
     from sandbox.stack import sandbox as running_sandbox
     from sandbox.watch import probes_of, stay
     from surefoot.rehearsal.show import read_scenario
-    from surefoot.sandbox_policy import policy_of
     from surefoot.up import warn
 
     described = read_scenario(scenario).world.service if scenario is not None else None
@@ -124,14 +124,21 @@ def up(
             environment |= {"CLUSTER_NAME": described.cluster, "SERVICE_NAME": described.service_name}
         exports(environment)
         if elsewhere is not None:
-            listening = (USUAL_PORTS.application, *elsewhere)
-            urls = {workload: f"http://{HOST}:{port}" for workload, port in zip(EVERYWHERE, listening, strict=True)}
-            policy = (data / "policy.yaml").absolute()
-            policy.write_text(policy_of(urls))
-            show_line(f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={policy}")
+            _write_policy((data / "policy.yaml").absolute(), (USUAL_PORTS.application, *elsewhere))
         note(f"The sandbox runs; its logs are in {data.resolve()}. Ctrl+C ends it.")
         stay(probes_of(environment), warn)
     return Exit.SUCCEEDED
+
+
+def _write_policy(file: Path, listening: Sequence[int]) -> None:
+    """Write a policy that reaches the services of all accounts and regions, whose load balancers listen there."""
+    from sandbox.aws.workloads import EVERYWHERE
+    from sandbox.child import HOST
+    from surefoot.sandbox_policy import policy_of
+
+    urls = {workload: f"http://{HOST}:{port}" for workload, port in zip(EVERYWHERE, listening, strict=True)}
+    file.write_text(policy_of(urls))
+    show_line(f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={file}")
 
 
 def _listed(known: list[dict[str, str]]) -> str:
