@@ -45,7 +45,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "roll back, by hand and by itself": ("recovery/rollback",),
     "an alert outside a run": ("recovery/consider-alert",),
     "watch, all the time": ("monitor/collect", "health/check", "monitor/show-policy"),
-    "scale, by hand and by itself": ("recovery/look-exhausted", "recovery/scale"),
+    "scale, by hand and by itself": ("recovery/look-exhausted", "recovery/raise-again", "recovery/scale"),
     "the end of a scaling": ("recovery/unscale",),
     "migrate": ("recovery/check-migration", "recovery/migrate"),
     "drill": ("recovery/drill", "recovery/due-drills"),

@@ -260,7 +260,7 @@ CATALOGUE: tuple[Entry, ...] = (
         RECOVERY,
         {DASHBOARDS, RECOVERY},
     ),
-    _entry("scaling-decided.v1", scaling.ScalingDecided, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
+    _entry("scaling-decided.v1", scaling.ScalingDecided, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry(
         "migration-started.v1", migration.MigrationStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
     ),

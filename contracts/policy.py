@@ -204,6 +204,11 @@ class Recovery(Section):
     """An emergency scaling wants at most so many times the tasks that were wanted before."""
     scaling_minutes: Annotated[float, Field(ge=1, le=1440)] = default(60, "Surefoot's own choice")
     """After so many minutes what an emergency scaling has set is as before again; a request may name fewer or more."""
+    scaling_reapply: Literal["never", "once"] = default(
+        "never", "Surefoot's own choice: it contradicts nobody by itself"
+    )
+    """once: a count that an infrastructure tool sets back while an emergency scaling stands is raised again, once for
+    each scaling; then people are called (ADR 40)."""
     scaling_above_maximum: bool = default(False, "Surefoot's own choice")
     """True: an emergency scaling may want more tasks than the autoscaler's maximum, and raises that for its time."""
     scaling_database_connections: Annotated[int, Field(ge=1)] | None = default(None, "not known, so that it only warns")

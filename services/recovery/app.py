@@ -39,6 +39,7 @@ from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
 from services.recovery.decisions.moved import LOOK_MOVES
+from services.recovery.decisions.raise_again import RAISE_AGAIN
 from services.recovery.decisions.recreate import RECREATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
@@ -60,6 +61,7 @@ from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.look_moves import LookMovesJob, moves_rounds
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
+from services.recovery.jobs.raise_again import RaiseAgainJob
 from services.recovery.jobs.read_log import ReadLog
 from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.jobs.recreate import RecreateJob
@@ -87,7 +89,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         name="recovery",
         handlers=handlers.messages,
         jobs={**looking(platform, snapshots, web), **changing(settings, platform, ahead.apart(), web)},
-        first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK, SCALE, UNSCALE}),
+        first_jobs=frozenset({CHANGE, CONSIDER, RAISE_AGAIN, ROLL_BACK, SCALE, UNSCALE}),
         failures=handlers.failures,
         timers=handlers.timers,
         router=create_router(endpoints, Targets(platform.policies, settings.cluster_name, settings.service_name)),
@@ -167,6 +169,7 @@ def changing(settings: Settings, platform: Platform, apart: Aws, web: Web) -> di
         RECREATE: RecreateJob(recreate, ecs, balancers, store, clock),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
+        RAISE_AGAIN: RaiseAgainJob(ecs, scaling, store, clock),
         DRILL: DrillJob(ecs, balancers, drills, scalings, planned, policies, store, clock, settle_seconds),
     }
 

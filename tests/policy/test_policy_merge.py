@@ -43,6 +43,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.triggers": ["error_rate", "response_time"],
     "recovery.scaling_by_itself": False,
     "recovery.scaling_above_maximum": True,
+    "recovery.scaling_reapply": "once",
     "recovery.scaling_database_connections": 400,
     "recovery.scaling_without_database": True,
     "recovery.migration_at_limit": "stop",

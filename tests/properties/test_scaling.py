@@ -18,14 +18,19 @@ from contracts.policy_drills import Day
 from contracts.policy_drills import Drills as DrillPolicy
 from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
 from contracts.recovery import Disarm, ManualTrigger
-from contracts.scaling import ScalingFinished, ScalingStarted
+from contracts.scaling import ScalingDecided, ScalingFinished, ScalingStarted
 from services._aws.errors import AwsError
 from services._chassis.transition import Decision, Transition
+from services.recovery.decisions.raise_again import consider_fall
 from services.recovery.decisions.scale import begin_scaling, why_not_scale
 from services.recovery.decisions.unscale import begin_restoring
+from services.recovery.domain.moves.mover import By, Sure
+from services.recovery.domain.moves.remembered import Change
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_plan import Autoscaler
+from services.recovery.domain.scaling.scale_work import ScaleWork
 from services.recovery.domain.scaling.scaling import EmergencyScaling
+from services.recovery.domain.scaling.set_back import Live
 from tests.properties.drills import Drilled
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.deaths import die
@@ -38,6 +43,8 @@ CPU = RulePolicy(
 )
 TURNS, PATIENCE = 4, 60
 """How often each job has its turn, and how often it may wait within one."""
+RAISED_AGAIN = ("acted", "set-back")
+READ_AGAIN = ScalingStarted | ScalingDecided | ScalingFinished | DrillStarted | DrillFinished
 LONGEST_HOURS = 60
 """Enough for a scaling that was asked for a day, and for a restoration that AWS refuses for another."""
 
@@ -50,7 +57,7 @@ class Scalings(Drilled):
         self.recovery.policies.reload(
             ServicePolicy(
                 target=TARGET,
-                recovery=RecoverySection(scaling_by_itself=True, scaling_above_maximum=True),
+                recovery=RecoverySection(scaling_by_itself=True, scaling_above_maximum=True, scaling_reapply="once"),
                 rules=(*BUILT_IN_RULES, CPU),
                 drills=DrillPolicy(enabled=True, hours="00-24", days=get_args(Day)),
             )
@@ -136,6 +143,19 @@ class Scalings(Drilled):
         self.touched = True
         self.recovery.ecs.desired = count
 
+    @rule(count=st.integers(1, 9))
+    def tool_sets_back(self, count: int) -> None:
+        """An infrastructure tool sets the count of its template, and a look tells who it was."""
+        self.touched = True
+        before, self.recovery.ecs.desired = self.recovery.ecs.desired, count
+        scaling, now = self.recovery.protection.scaling, self.recovery.now
+        if scaling is None:
+            return
+        fall = Change(what="count", before=str(before), after=str(count), since=now, at=now)
+        by = fall.model_copy(update={"by": By.TOOL, "who": "Terraform", "sure": Sure.CERTAIN})
+        work, policy = ScaleWork(target=TARGET, scaling_id=scaling.scaling_id), self.recovery.policies.of(TARGET)
+        self.recovery.store.write(consider_fall(work, by, Live(count), policy, now))
+
     @rule(low=st.integers(1, 4), more=st.integers(0, 6))
     def schedule_sets(self, low: int, more: int) -> None:
         self.touched = True
@@ -214,7 +234,7 @@ class Scalings(Drilled):
         for name, value in copy.deepcopy(self.copy).items():
             setattr(store, name, value)
         for emission in store.emitted[self.heard :]:
-            if isinstance(emission.event, ScalingStarted | ScalingFinished | DrillStarted | DrillFinished):
+            if isinstance(emission.event, READ_AGAIN):
                 self.number += 1
                 self.calmly(self.recovery.send(emission.event, f"again-{self.number}", again=True))
 
@@ -226,6 +246,12 @@ class Scalings(Drilled):
         if scaling is not None:
             jobs = [held for held in store.jobs.values() if held.state == "queued" and held.job.kind == "unscale"]
             assert jobs or f"unscale:{scaling.scaling_id}" in store.timers
+
+    @invariant()
+    def a_count_that_was_set_back_is_raised_again_once(self) -> None:
+        decided = self.recovery.published(ScalingDecided)
+        again = Counter(event.scaling_id for event in decided if (event.decision, event.reason) == RAISED_AGAIN)
+        assert set(again.values()) <= {1}
 
     @invariant()
     def what_is_over_is_told_once(self) -> None:

@@ -53,9 +53,18 @@ def begin_restoring(protection: Protection, target: Target, now: datetime, by: M
     return Decision(
         protection.replace(scaling=restoring).to_bytes(),
         jobs=(job,),
-        cancel_jobs=() if scaling.answered else (scaling.scaling_id,),
+        cancel_jobs=_raising(scaling),
         cancel_timers=(timer_id(scaling.scaling_id),),
         records=records | acted.of_scaling(work.scaling_id, job.id),
+    )
+
+
+def _raising(scaling: EmergencyScaling) -> tuple[str, ...]:
+    """Return the ids of the jobs that may still be on the way up."""
+    again = scaling.again
+    return (
+        *(() if scaling.answered else (scaling.scaling_id,)),
+        *((again.job,) if again is not None and again.job and not again.done else ()),
     )
 
 

@@ -2,9 +2,10 @@
 
 from contracts.envelope import Meta
 from contracts.monitor import WarningAlert
-from contracts.scaling import ScalingFinished, ScalingStarted
+from contracts.scaling import ScalingDecided, ScalingFinished, ScalingStarted
 from services._chassis.jobs import FailedJob
 from services._chassis.transition import Decision, Timer, Transition
+from services.recovery.decisions.raise_again import decided_again, not_raised
 from services.recovery.decisions.scale import look_at_moves
 from services.recovery.decisions.scale_by_itself import begin_to_look, not_looked, over, whole_policy_of
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
@@ -45,6 +46,12 @@ class ScalingHandlers(AreaHandlers):
             return None
         return on(event.target, lambda protection: started_again(protection, event, meta.time))
 
+    async def own_decided(self, event: ScalingDecided, meta: Meta) -> Transition | None:
+        """Raise no count again a second time that a Redis restored from an older copy has forgotten."""
+        if not meta.read_again:
+            return None
+        return on(event.target, lambda protection: decided_again(protection, event))
+
     async def own_finished(self, event: ScalingFinished, meta: Meta) -> Transition | None:
         if not meta.read_again:
             return None
@@ -71,6 +78,10 @@ class ScalingHandlers(AreaHandlers):
     def scale_failed(self, job: FailedJob) -> Transition:
         """Restore at once what a scaling has set whose job has failed for good."""
         return give_up(ScaleWork.from_bytes(job.payload), f"The scaling {job.why}.", self.now)
+
+    def raise_again_failed(self, job: FailedJob) -> Transition:
+        """Call people, since a count that was set back could not be raised again."""
+        return not_raised(ScaleWork.from_bytes(job.payload), f"the job {job.why}", self.now)
 
     def unscale_failed(self, job: FailedJob) -> Transition:
         """Try a restoration again later; people are called in time."""

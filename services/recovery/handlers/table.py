@@ -20,7 +20,7 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.recreation import RecreationFinished, RecreationStarted
-from contracts.scaling import ScalingFinished, ScalingStarted
+from contracts.scaling import ScalingDecided, ScalingFinished, ScalingStarted
 from services._chassis.clock import Clock
 from services._chassis.commands import becomes_job
 from services._chassis.jobs import OnFailure
@@ -31,6 +31,7 @@ from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
+from services.recovery.decisions.raise_again import RAISE_AGAIN
 from services.recovery.decisions.recreate import EXPIRES, RECREATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
@@ -78,6 +79,7 @@ class Handlers:
             RollbackStarted: self.run.own_rollback_started,
             RollbackFinished: self.run.own_rollback_finished,
             ScalingStarted: self.scaling.own_started,
+            ScalingDecided: self.scaling.own_decided,
             ScalingFinished: self.scaling.own_finished,
             MigrationStarted: self.migration.own_started,
             MigrationFinished: self.migration.own_finished,
@@ -114,6 +116,7 @@ class Handlers:
             LOOK: self.scaling.look_failed,
             SCALE: self.scaling.scale_failed,
             UNSCALE: self.scaling.unscale_failed,
+            RAISE_AGAIN: self.scaling.raise_again_failed,
             MIGRATE: self.migration.failed,
             DRILL: self.drill.failed,
             RECREATE: self.recreation.failed,

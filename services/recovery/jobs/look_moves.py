@@ -20,6 +20,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.moved import LOOK_MOVES, Found, note_moves
+from services.recovery.decisions.raise_again import consider_fall
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.moves.find import find_moves
@@ -27,8 +28,11 @@ from services.recovery.domain.moves.remembered import NO_LIMITS, SETTLES, Moves,
 from services.recovery.domain.moves.still_named import rolled_back_since, taken_back_by
 from services.recovery.domain.moves.trail import Trail
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.scaling.scale_work import ScaleWork
+from services.recovery.domain.scaling.set_back import Live
 from services.recovery.domain.snapshots.known_version import version_of
 from services.recovery.jobs.rounds import Rounds, is_governed
+from services.recovery.jobs.waits import waits_for
 from services.recovery.ports.service import Ecs
 from services.recovery.ports.snapshots import Snapshots
 from services.recovery.trace import Trace
@@ -77,8 +81,19 @@ class LookMovesJob:
             found = await self._found(target, service, begins, after, trails, protection) if asks else Found()
             found = replace(found, taken_back=taken_back_by(protection.past))
             await self.store.apply(note_moves(target, seen, found, seen.at), cause="")
+            await self._answer_fall(target, service, protection)
         except (AwsError, NewerState) as error:
             log.info("who has moved a service is looked at the next time", target=str(target), why=str(error))
+
+    async def _answer_fall(self, target: Target, service: Body, protection: Protection) -> None:
+        """Raise the count of a scaling again that somebody has set back, or call people, as the policy has it."""
+        scaling, seen, now = protection.scaling, EcsService(service), moment(self.clock.now())
+        if scaling is None or seen.is_daemon:
+            return
+        moves = await self.store.read(moves_key(target), Moves)
+        work = ScaleWork(target=target, scaling_id=scaling.scaling_id)
+        live = Live(seen.desired, waits_for(protection, seen, now))
+        await self.store.apply(consider_fall(work, moves.lowered, live, self.policies.of(target), now), cause="")
 
     async def _found(
         self,

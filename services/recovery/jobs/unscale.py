@@ -15,6 +15,7 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_moves import restore_count, restore_limits
 from services.recovery.domain.scaling.scale_work import ScaleWork
 from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan
+from services.recovery.jobs.waits import waits_for
 from services.recovery.ports.scaling import Autoscaling
 from services.recovery.ports.service import Ecs
 
@@ -87,8 +88,8 @@ class UnscaleJob:
         autoscaler = await self.autoscaling.autoscaler(work.target) if plan.autoscaled else None
         move = restore_count(plan, service.desired, autoscaler)
         if move.desired is not None:
-            if waits_for := _waits_for(protection, service, self._now):
-                return again(work, self._now, f"The count waits until {waits_for} is over.")
+            if first := waits_for(protection, service, self._now):
+                return again(work, self._now, f"The count waits until {first} is over.")
             await self._about_to_call(running, work)
             await self.ecs.update(work.target, {"desiredCount": move.desired})
         await self._keep(note(work, move.notes, plan=move.plan, count_restored=True, called_at=None))
@@ -100,12 +101,3 @@ class UnscaleJob:
 
     async def _keep(self, transition: Transition) -> None:
         await self.store.apply(transition, cause="")
-
-
-def _waits_for(protection: Protection, service: EcsService, now: datetime) -> str:
-    """Return what a smaller count has to wait for, since tasks would be taken from it; empty where nothing."""
-    if protection.rollback is not None:
-        return protection.rollback.rollback_id
-    if protection.arm is not None and protection.arm.active(now):
-        return f"run {protection.arm.run_id}"
-    return "the deployment that is under way" if service.rolling_out else ""

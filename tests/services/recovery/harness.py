@@ -56,6 +56,7 @@ from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.look_moves import LookMovesJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
+from services.recovery.jobs.raise_again import RaiseAgainJob
 from services.recovery.jobs.read_log import ReadLog
 from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.jobs.roll_back import RollbackJob
@@ -628,6 +629,7 @@ class Recovery:
             "look-exhausted": LookExhaustedJob(self.examiner, self.policies, self.store, self.clock),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
+            "raise-again": RaiseAgainJob(self.ecs, self.scaler, self.store, self.clock),
             "check-migration": CheckMigrationJob(self.ecs, self.planner, self.policies, self.store, self.clock),
             "migrate": MigrateJob(
                 self.ecs,

@@ -45,6 +45,10 @@ class WhyScale(StrEnum):
     AUTOSCALER = "autoscaler"
     """An autoscaler, a person or ECS adds tasks already; people are called where that takes too long."""
     # people are called
+    SET_BACK = "set-back"
+    """Somebody has set the count back while a scaling stood."""
+    SET_BACK_AGAIN = "set-back-again"
+    """It was raised again, and set back once more."""
     TAKEN_AWAY = "taken-away"
     """Somebody has taken tasks away lately, and is not contradicted."""
     NEW_VERSION = "new-version"
@@ -81,6 +85,21 @@ class Measured(Contract):
     """How many tasks ran then."""
 
 
+class Again(Contract):
+    """The count of a scaling is raised again, which is done once, since somebody has set it back while it stood."""
+
+    job: Plain = ""
+    """The id of the job that raises it; empty where a Redis restored from an older copy has forgotten it."""
+    who: Prose
+    """Who has set it back."""
+    fell_to: int = 0
+    """How many tasks were wanted then."""
+    at: datetime
+    """When it was decided."""
+    done: bool = False
+    """Whether it is over: the count is raised, or people are called."""
+
+
 class EmergencyScaling(Contract):
     """The emergency scaling of a target, from its begin until all of it is restored."""
 
@@ -103,6 +122,8 @@ class EmergencyScaling(Contract):
     """When AWS was about to be called last, or has answered to that: an answer may be lost, and a call arrive late."""
     answered: bool = False
     """Whether its operation has ended."""
+    again: Again | None = None
+    """None until the count is raised again, and in a state of the previous version."""
     measured: Measured | None = None
     """None until its tasks run, and where they did not in time."""
     notes: tuple[Prose, ...] = ()
