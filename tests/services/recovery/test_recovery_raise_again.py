@@ -10,7 +10,7 @@ import pytest
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
 from contracts.recovery import ManualTrigger
-from contracts.scaling import ScalingDecided, ScalingFinished
+from contracts.scaling import Counts, ScalingDecided, ScalingFinished
 from services._aws.errors import AwsError
 from services._chassis.transition import Transition
 from services.recovery.decisions.raise_again import RAISE_AGAIN
@@ -20,7 +20,8 @@ from services.recovery.domain.moves.acted import acted_key
 from services.recovery.domain.moves.trail import Trail, TrailCall
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scaling.scale_plan import Autoscaler
-from services.recovery.domain.scaling.scaling import EmergencyScaling
+from services.recovery.domain.scaling.scaling import EmergencyScaling, ScalingPlan
+from services.recovery.domain.scaling.set_back import raised_again
 from services.recovery.jobs.look_moves import LookMovesJob
 from services.recovery.trace import Trace
 from tests.kit import FakeRunning
@@ -220,14 +221,33 @@ async def test_whoever_changes_the_service_goes_first() -> None:
     assert (lent.ecs.desired, lent.decided) == (6, [("acted", "set-back")])
 
 
+@pytest.mark.parametrize(
+    ("live", "high", "found"),
+    [
+        (4, None, 6),
+        (4, 9, 6),
+        (6, None, None),
+        (7, None, None),
+        (5, None, "5 tasks are wanted meanwhile"),
+        (3, None, "3 tasks are wanted meanwhile"),
+        (4, 5, "the autoscaler's maximum is 5 by now, and 6 were lent"),
+    ],
+)
+def test_only_what_is_still_as_it_fell_is_raised(live: int, high: int | None, found: int | str | None) -> None:
+    plan = ScalingPlan(before=Counts(desired=3), raised=Counts(desired=6), autoscaled=False, sentence="6 are lent.")
+    assert raised_again(plan, 4, live, None if high is None else Autoscaler(2, high)) == found
+
+
 async def test_never_once_its_end_has_begun() -> None:
     lent = await Lent().begun()
     lent.set_back(4)
     await lent.look()
     now = lent.recovery.now
+    [job] = [held for held in lent.store.jobs.values() if held.job.kind == RAISE_AGAIN]
     await lent.store.apply(
         Transition(key_of(TARGET), lambda state: begin_restoring(Protection.from_bytes(state), TARGET, now)), cause=""
     )
+    assert job.cancelled, "its call may be under way"
     await lent.recovery.work()
     assert (lent.ecs.desired, lent.raised) == (4, 1)
 
