@@ -193,6 +193,9 @@ class Recovery(Section):
     rollback_window: Annotated[float, Field(ge=0, le=120)] = default(60, "Surefoot's own choice, ADR 36")
     """Minutes after a deployment is rolled out, whoever made it, within which a critical alert rolls it back outside a
     run as well; afterwards people are called. 0: never, people are called in any case."""
+    stack_in_progress: Literal["watch", "act"] = default("watch", "Surefoot's own choice, ADR 53")
+    """What a rollback does where CloudFormation takes the service's stack back by itself: it lets it, for three minutes
+    while the bad version is live, and acts then; or it acts at once."""
     retention_days: Annotated[float, Field(gt=0, le=3650)] = default(30, "requirements, Snapshot Management")
     """Older snapshots are deleted, except those that may still be needed."""
     keep: Annotated[int, Field(ge=1, le=100)] = default(10, "requirements, Snapshot Management")

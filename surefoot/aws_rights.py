@@ -122,7 +122,7 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         **_WRONG_NAME,
         **_HEADERS,
         "application-autoscaling:DescribeScalingActivities": _MOVED,
-        "cloudformation:DescribeStacks": f"{_MOVED}, where its tags name a stack",
+        "cloudformation:DescribeStacks": f"{_MOVED}, and a rollback: where its tags name a stack",
         "cloudtrail:LookupEvents": f"{_MOVED}: without it that is often not known, and nothing else is missing",
         "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
         "cloudwatch:GetMetricData": "an emergency scaling: whether resources are exhausted, and the database has room",

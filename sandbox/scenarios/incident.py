@@ -14,6 +14,14 @@ By = Literal[
 """Who changes a service besides Surefoot: a person in the console or with the CLI, a tool, a service of AWS."""
 
 
+StackStatus = Literal[
+    "CREATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_ROLLBACK_FAILED", "DELETE_IN_PROGRESS",
+]  # fmt: skip
+"""States of a stack that has been made (CloudFormation API reference, Stack)."""
+
+
 class Incident(BaseModel):
     """An incident. Each field that is set happens at once; the others stay as they are."""
 
@@ -34,7 +42,8 @@ class Incident(BaseModel):
     interrupts: Annotated[int, Field(ge=1, le=MOST_TASKS)] | None = None
     """Fargate takes back so many of the tasks that run on Spot, the oldest first."""
     service: str | None = None
-    """The service to which ``scale_to``, ``deploys``, ``users`` and ``deletes`` happen; None: the first one."""
+    """The service to which ``scale_to``, ``deploys``, ``users``, ``deletes`` and what befalls its stack happen; None:
+    the first one."""
     users: Annotated[float, Field(gt=0, le=100)] | None = None
     """So many times as many users come from now on as usually. Beyond 1 they keep the processors busy, so that as many
     times the tasks that are wanted now would be as busy as these are."""
@@ -44,6 +53,11 @@ class Incident(BaseModel):
     """A person deploys this tag without Surefoot, or whom ``by`` names."""
     by: By = "person"
     """Who does ``scale_to`` and ``deploys``, as CloudTrail tells it."""
+    stack: StackStatus | None = None
+    """The stack of the service is in this state from now on."""
+    stack_goes_back: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """CloudFormation takes the stack of the service back from now on; after so many seconds it gets to the service, and
+    brings back what the template named before. What a stack deploys and what fails goes back like this by itself."""
     trail_late: Annotated[float, Field(ge=0, le=3600)] | None = None
     """CloudTrail shows an event so many seconds late from now on."""
     deletes_image: str | None = None
@@ -57,7 +71,7 @@ class Incident(BaseModel):
         if not self.model_dump(exclude_none=True, exclude={"at", "service", "by"}):
             known = ", ".join(sorted(set(type(self).model_fields) - {"at", "service", "by"}))
             raise ValueError(f"nothing happens: name one of {known}")
-        happens = (self.scale_to, self.deploys, self.users, self.deletes)
-        if self.service is not None and happens == (None, None, None, None):
-            raise ValueError("service is the one to which scale_to, deploys, users or deletes happens")
+        happens = {self.scale_to, self.deploys, self.users, self.deletes, self.stack, self.stack_goes_back}
+        if self.service is not None and happens == {None}:
+            raise ValueError("service is the one to which scale_to, deploys, users, deletes or stack happens")
         return self

@@ -151,6 +151,8 @@ class Service(Frozen):
     """None: nothing scales it."""
     traffic: Traffic | None = None
     """Its users. None: as many as ``world.traffic`` says."""
+    stack: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9-]{0,127})?$")] = ""
+    """The stack of CloudFormation that has made it, by its tags; empty: none has."""
 
     @property
     def name(self) -> str:

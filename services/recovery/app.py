@@ -165,7 +165,9 @@ def changing(settings: Settings, platform: Platform, apart: Aws, web: Web) -> di
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
         CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
         MIGRATE: MigrateJob(ecs, tasks, schema, log, planner(apart), policies, store, clock),
-        ROLL_BACK: RollbackJob(ecs, balancers, images, snapshots, store, clock, settle_seconds),
+        ROLL_BACK: RollbackJob(
+            ecs, balancers, images, AwsMovers(apart), snapshots, policies, store, clock, settle_seconds
+        ),
         RECREATE: RecreateJob(recreate, ecs, balancers, store, clock),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),

@@ -9,12 +9,16 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._aws.measure_pace import described_pace
 from services._aws.optional_reads import OptionalReads
+from services._chassis.tasks import both
 from services.recovery.domain.change import Body, matches_change
 from services.recovery.domain.ecs_service import Baseline, EcsAct, ecs_does, live_deployment
+from services.recovery.domain.moves.stack import stack_of
 from services.recovery.domain.protection import OurChange
 from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.stack import StackSeen
 from services.recovery.domain.snapshots.snapshot import Snapshot, differences, left_alone
 from services.recovery.domain.work import RollbackProgress
+from services.recovery.ports.moves import Stacks
 from services.recovery.ports.service import Balancers, Ecs
 
 SKEW_SECONDS = 300.0
@@ -28,6 +32,7 @@ class RollbackObserver:
 
     ecs: Ecs
     balancers: Balancers
+    stacks: Stacks
     target: Target
     snapshot: Snapshot
     change: OurChange | None
@@ -40,12 +45,17 @@ class RollbackObserver:
     """The deployment that an alert outside a run accuses: only this one is taken back. Empty for other rollbacks."""
     all_restored: bool = True
     """Whether the snapshot's settings are brought back with its version."""
+    stack: str = ""
+    """The stack of CloudFormation that is watched, if it goes back; empty where none is."""
 
     async def observe(self, service: Body, progress: RollbackProgress, now: float) -> Observed:
         """Return what ``service``, as ECS has just described it, shows. Raise ``AwsError`` where that is too little."""
         primary, seen = live_deployment(service), EcsService(service)
-        ecs = ecs_does(service, await self._deployments(), self.baseline)
+        deployments, stack = await both(self._deployments(), self._stack(progress))
+        ecs = ecs_does(service, deployments, self.baseline)
         live = await self._live(progress, primary, ecs)
+        if live == "foreign" and await self._is_the_stacks(stack, progress, str(primary["taskDefinition"])):
+            live = "judged"
         targets = None
         if live == "goal" and seen.target_groups:
             targets = await self.reads.read(
@@ -68,6 +78,7 @@ class RollbackObserver:
             unseen=str(targets) if unseen else "",
             left=left_alone(self.snapshot, service),
             deployment_id=str(primary["id"]),
+            stack=stack,
         )
 
     async def _deployments(self) -> list[Body] | None:
@@ -76,6 +87,28 @@ class RollbackObserver:
             since = (since or self.since) - SKEW_SECONDS
         found = await self.reads.read("ListServiceDeployments", lambda: self.ecs.deployments(self.target, since))
         return None if isinstance(found, AwsError) else found
+
+    async def _stack(self, progress: RollbackProgress) -> StackSeen | None:
+        """Return the stack's state; None where it makes no difference: none is watched, or all is under way."""
+        begun = progress.restored_at or progress.called
+        if not self.stack or begun or (progress.deployment_id and not progress.watched_from):
+            return None
+        status = await self.reads.read("DescribeStacks", lambda: self.stacks.stack(self.target, self.stack))
+        if isinstance(status, AwsError):
+            return StackSeen(self.stack, unread=str(status))
+        return StackSeen(self.stack, status)
+
+    async def _is_the_stacks(self, stack: StackSeen | None, progress: RollbackProgress, version: str) -> bool:
+        """Return whether CloudFormation has brought this version in while it took the stack back, which was watched.
+
+        It is as little what is to be brought back as what was live before. Nobody can update a stack that goes back, so
+        that no person has: the state is read after the service, and is another one once somebody updates the stack.
+        """
+        if stack is None or not stack.gone_back or not progress.watched_from:
+            return False
+        name = f"DescribeTaskDefinition of {version}"
+        found = await self.reads.read(name, lambda: self.ecs.task_definition(self.target, version))
+        return not isinstance(found, AwsError) and found is not None and stack_of(found) == stack.name
 
     async def _live(
         self, progress: RollbackProgress, primary: Body, ecs: EcsAct

@@ -52,6 +52,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.migration_success": "exit-code",
     "recovery.migrates_at_start": True,
     "recovery.ecs_rollback_over_migration": "allow",
+    "recovery.stack_in_progress": "act",
     "recovery.migrations_compatible": True,
     "drills.enabled": True,
     "drills.hours": "20-23",

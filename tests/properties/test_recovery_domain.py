@@ -38,8 +38,10 @@ from services.recovery.domain.rollback.roll_back import (
     Restore,
     Superseded,
     WaitForEcs,
+    WaitForStack,
     next_move,
 )
+from services.recovery.domain.rollback.stack import WATCHED_SECONDS
 from services.recovery.domain.snapshots.retention import keep
 from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 from tests.properties.profiles import PROFILE
@@ -209,6 +211,9 @@ def test_the_next_move_is_never_rash(seen: Observed, plan: Plan) -> None:
             assert seen.live == "judged" or (plan.ordered and seen.differs and not plan.restored_at)
             assert not plan.restored_at or seen.now - plan.restored_at[-1] >= SEEN_SECONDS
             assert plan.restored_at or seen.ecs != "rolling-back", "ECS is not raced"
+            begun, back = plan.restored_at or plan.called, seen.stack is not None and seen.stack.going_back
+            watched = plan.watched_from > 0 and seen.now >= plan.watched_from + WATCHED_SECONDS
+            assert begun or not back or watched, "CloudFormation is not raced"
         case Done(by=by):
             assert seen.live == "goal"
             assert seen.healthy
@@ -218,6 +223,10 @@ def test_the_next_move_is_never_rash(seen: Observed, plan: Plan) -> None:
             assert seen.live == "foreign"
         case WaitForEcs():
             assert not plan.restored_at
+        case WaitForStack():
+            assert not plan.restored_at
+            assert not plan.called
+            assert seen.now < (plan.watched_from or seen.now) + WATCHED_SECONDS
         case _:
             pass
 
@@ -231,6 +240,8 @@ def test_whatever_is_seen_a_rollback_ends_in_time(seen: list[Observed], plan: Pl
         move = next_move(replace(seen[polls % len(seen)], now=now), plan)
         if isinstance(move, Done | Superseded | Failed):
             break
+        if isinstance(move, WaitForStack):
+            plan = replace(plan, watched_from=plan.watched_from or now)
         if isinstance(move, Restore):
             plan = replace(plan, restored_at=(*plan.restored_at, now))
         now, polls = now + POLL_SECONDS, polls + 1

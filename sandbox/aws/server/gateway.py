@@ -1,8 +1,8 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
-ECS, ECR, CloudTrail, the price list, Cost Explorer and the STS of roles are answered here, everything else by moto, in
-the account of the principal that signed; each call is logged, and fails where a fault rule says so. ``/_sandbox/…`` is
-the sandbox's control API (``control_api.py``).
+ECS, ECR, CloudTrail, CloudFormation's stacks, the price list, Cost Explorer and the STS of roles are answered here,
+everything else by moto, in the account of the principal that signed; each call is logged, and fails where a fault rule
+says so. ``/_sandbox/…`` is the sandbox's control API (``control_api.py``).
 """
 
 import logging
@@ -35,6 +35,7 @@ from sandbox.aws.moto.iam import user_of
 from sandbox.aws.server import wire
 from sandbox.aws.server.control_api import ControlApi
 from sandbox.aws.server.region import Region
+from sandbox.aws.stacks import api as stacks
 from sandbox.aws.sts import api as sts
 from sandbox.aws.sts.sessions import Identity, Sessions
 from sandbox.aws.trail import activities
@@ -147,6 +148,8 @@ class Gateway:
         prefix = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[0]
         if prefix in OWN or request.asked.operation == activities.OPERATION:
             return self._answer(prefix, request, start)
+        if (request.asked.service, request.asked.operation) == ("cloudformation", stacks.OPERATION):
+            return self._answer_stacks(request, start)
         if request.asked.service == "sts" and request.asked.operation in sts.OPERATIONS:
             return self._answer_sts(request, start)
         return self._pass_on(request, start)
@@ -172,6 +175,18 @@ class Gateway:
                 "ClientException", f"The simulated AWS has {there} only, not {place.account}/{place.region}."
             )
         return found
+
+    def _answer_stacks(self, request: _Request, start: StartResponse) -> Iterable[bytes]:
+        try:
+            world = self._region("", request.place).world
+            with world.lock:
+                world.step(self._now())
+                body = stacks.describe(world.stacks, request.place, request.parameters)
+        except AwsFault as fault:
+            self._log(request, fault.status)
+            return answer_fault(request.environ, start, fault)
+        self._log(request, 200)
+        return respond(start, 200, body, "text/xml")
 
     def _answer_sts(self, request: _Request, start: StartResponse) -> Iterable[bytes]:
         regional = wire.is_regional_sts(request.environ, request.place.region)

@@ -33,7 +33,7 @@ from sandbox.aws.moto.neighbours import MotoNeighbours
 from sandbox.aws.moto.patches import forget_everything, patched
 from sandbox.aws.server import seed, services
 from sandbox.aws.server.gateway import Gateway
-from sandbox.aws.server.incidents import bring_about
+from sandbox.aws.server.incidents import bring_about, bring_back
 from sandbox.aws.server.listeners import Listeners
 from sandbox.aws.server.minute import Telemetry
 from sandbox.aws.server.region import Api, Region
@@ -236,6 +236,7 @@ class InProcessAws:
         backend = logs_backends[place.account][place.region]
         world.ecs.neighbours = MotoNeighbours(place)
         world.ecs.on_lines = lambda task, lines, at: write(backend, task, lines, at)
+        world.stacks.bring = partial(bring_back, world)
         world.ecs.on_moment = partial(eventbridge.publish, place, StateChanges(), world.ecs, world.loses_event)
         with world.lock:
             services.create(world, network, made, wanted)

@@ -1,6 +1,7 @@
 """Brings incidents about, which a scenario schedules or a person asks for."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from sandbox.aws.ecs import api as ecs
@@ -9,6 +10,7 @@ from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.moto.patches import database_is, subnets_are
 from sandbox.aws.server.deletion import delete
+from sandbox.aws.stacks.stacks import STACK_TAG, Stack
 from sandbox.aws.trail.callers import CALLERS
 from sandbox.aws.world.conditions import Crowd
 from sandbox.aws.world.world import World
@@ -91,9 +93,37 @@ def _deploys(world: World, service: Service, tag: str, by: By) -> None:
     main = service.revision.serving or running.main(world.registry.host)
     image = f"{world.registry.uri}:{tag}"
     containers = [{**body, "image": image} if body["name"] == main else body for body in running.containers]
-    wanted = {**running.body, "containerDefinitions": containers, "tags": running.tags}
-    made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
-    _update(world, service, by, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+    stack = world.stacks.of(service) if by in _STACKS else None
+    tags = [tag for tag in running.tags if tag["key"] != STACK_TAG]
+    tags += [{"key": STACK_TAG, "value": stack.name}] if stack is not None else []
+    wanted = {**running.body, "containerDefinitions": containers, "tags": tags}
+    made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)["taskDefinition"]["taskDefinitionArn"]
+    _update(world, service, by, taskDefinition=made)
+    if stack is not None:
+        world.stacks.updates(stack, made, world.now)
+
+
+def bring_back(world: World, service: Service, version: str) -> None:
+    """Have CloudFormation bring a version of its stack back."""
+    _update(world, service, "cloudformation", taskDefinition=version)
+
+
+def _stack(world: World, service: Service, status: str, by: By) -> None:
+    del by
+    stack = _stack_of(world, service)
+    stack.status, stack.goes_back_at, stack.looks_at = status, inf, inf
+
+
+def _stack_goes_back(world: World, service: Service, after: float, by: By) -> None:
+    del by
+    world.stacks.goes_back(_stack_of(world, service), world.now, after)
+
+
+def _stack_of(world: World, service: Service) -> Stack:
+    stack = world.stacks.of(service)
+    if stack is None:
+        raise Impossible(f"the service {service.name} belongs to no stack")
+    return stack
 
 
 def _deletes_image(world: World, tag: str) -> None:
@@ -120,11 +150,15 @@ def _update(world: World, service: Service, by: By, **changes: object) -> None:
     world.trail.add(world.now, "ecs", "UpdateService", asked, caller, ", ".join(world.ecs.begun))
 
 
+_STACKS = frozenset({"cloudformation", "cdk"})
+"""Who deploys by a stack."""
 # those that can be refused come first
 _TO_SERVICE: dict[str, Callable[[World, Service, Any, By], None]] = {
     "deploys": _deploys,
     "scale_to": _scale_to,
     "users": _users,
+    "stack": _stack,
+    "stack_goes_back": _stack_goes_back,
     "deletes": lambda world, service, what, _: delete(world, service, what),
 }
 _EFFECTS: dict[str, Callable[[World, Any], None]] = {

@@ -1,10 +1,12 @@
 """Creates clusters, task definitions and services in the simulated ECS, as an infrastructure describes them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sandbox.aws.ecr.registry import split
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.server.entrances import Entrances, Network
+from sandbox.aws.stacks.stacks import STACK_TAG
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.world import World
 from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
@@ -31,21 +33,29 @@ def create(world: World, network: Network, entrances: Entrances, wanted: Infrast
         _register(world, definition, definition.family or world.workload.family)
     for service in wanted.services:
         family = world.workload.family if service is wanted.service else service.service_name
-        made = _register(world, service.task_definition, service.task_definition.family or family)
+        made = _register(world, service.task_definition, service.task_definition.family or family, _tags(service.stack))
         body = _service(world, network, entrances, service) | {"taskDefinition": made}
         ecs.call(world.ecs, "CreateService", body, world.now)
+        if service.stack:
+            world.stacks.add(service.stack, world.ecs.services[service.cluster, service.service_name])
         if service.traffic is not None:
             world.conditions.traffic_of[service.name] = service.traffic
 
 
-def _register(world: World, definition: TaskDefinition, family: str) -> str:
+def _tags(stack: str) -> list[dict[str, str]]:
+    """Return the tags that a stack puts on what it makes."""
+    return [{"key": STACK_TAG, "value": stack}] if stack else []
+
+
+def _register(world: World, definition: TaskDefinition, family: str, tags: Sequence[dict[str, str]] = ()) -> str:
     """Register a task definition, and return its ARN; images of other registries are there from now on."""
     for container in definition.container_definitions:
         image = _reference(world, container.image)
         if split(image)[0] not in world.registry.repositories:
             arm = definition.runtime_platform is not None and definition.runtime_platform.cpu_architecture == "ARM64"
             world.registry.add(image, Behaviour(name=container.name, architecture="arm64" if arm else "amd64"))
-    answer = ecs.call(world.ecs, "RegisterTaskDefinition", _definition(world, definition, family), world.now)
+    wanted = {**_definition(world, definition, family), "tags": [*tags]}
+    answer = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
     return str(answer["taskDefinition"]["taskDefinitionArn"])
 
 
@@ -105,7 +115,7 @@ def _service(world: World, network: Network, entrances: Entrances, service: Serv
             }
             for balancer in service.load_balancers
         ],
-        "tags": [{"key": "application", "value": world.workload.application}],
+        "tags": [{"key": "application", "value": world.workload.application}, *_tags(service.stack)],
         "propagateTags": "SERVICE",
     }
     if service.load_balancers:

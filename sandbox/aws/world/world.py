@@ -14,6 +14,7 @@ from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.targets import State, Target
 from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.stacks.stacks import Stacks
 from sandbox.aws.trail.activities import Activities
 from sandbox.aws.trail.events import Trail
 from sandbox.aws.workloads import COURT, Workload
@@ -50,6 +51,7 @@ class World:
         self.conditions = conditions or Conditions()
         self.trail = Trail(region)
         self.activities = Activities()
+        self.stacks = Stacks()
         self.each_minute: list[Callable[[float], None]] = []
         """Called once for each product minute, with its end."""
         self._next_minute = ceil(now / 60) * 60.0
@@ -58,11 +60,13 @@ class World:
         """Let time pass until ``now``, in epoch seconds; a ``now`` in the past changes nothing."""
         with self.lock:
             self._next_minute = max(self._next_minute, ceil(now / 60 - CATCH_UP_MINUTES) * 60.0)
-            while (moment := min(self.ecs.due(self.now), self._next_minute)) <= now:
+            while (moment := min(self.ecs.due(self.now), self.stacks.due, self._next_minute)) <= now:
                 self.now = max(self.now, moment)
                 if moment == self._next_minute:
                     self._next_minute += 60.0
                     self._pass_minute()
+                elif moment == self.stacks.due:
+                    self.stacks.live_through(self.now)
                 else:
                     self.ecs.live_through(self.now)
             self.now = max(self.now, now)

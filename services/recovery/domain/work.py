@@ -127,6 +127,11 @@ class RollbackProgress(State):
     taken_back: KnownVersion | None = None
     """The version that it replaces, with its images; None until it was looked at after the first call."""
 
+    watched_from: float = 0.0
+    """Since when CloudFormation, which takes the service's stack back, is watched (epoch seconds); 0: it is not."""
+    of_stack: Prose = ""
+    """What is to be said of the stack where Surefoot has brought the version back itself."""
+
     @property
     def under_way(self) -> bool:
         """Whether AWS was last seen to carry it out: whoever looks or not, it goes on."""

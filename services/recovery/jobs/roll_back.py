@@ -11,6 +11,7 @@ from services._aws.optional_reads import OptionalReads
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
+from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.tasks import both
 from services._chassis.transition import Transition, decided
@@ -20,6 +21,7 @@ from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.moves.stack import stack_of
 from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.plan_of import plan_of
 from services.recovery.domain.rollback.roll_back import (
     POLL_SECONDS,
     Done,
@@ -33,6 +35,7 @@ from services.recovery.domain.rollback.roll_back import (
     next_move,
     restores_all,
 )
+from services.recovery.domain.rollback.stack import StackSeen
 from services.recovery.domain.rollback.steps import Reached
 from services.recovery.domain.snapshots.known_version import Versions, exchanged
 from services.recovery.domain.snapshots.proof import Unproven
@@ -41,9 +44,10 @@ from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_changes import changes_back
 from services.recovery.jobs.find_replaced import find_replaced
 from services.recovery.jobs.find_snapshot import find_snapshot
-from services.recovery.jobs.find_tools import with_tools
+from services.recovery.jobs.find_tools import watches_stacks, with_tools
 from services.recovery.jobs.find_version import VersionFinder
 from services.recovery.observe import RollbackObserver, baseline_of
+from services.recovery.ports.moves import Stacks
 from services.recovery.ports.service import Balancers, Ecs, Images
 from services.recovery.ports.snapshots import Snapshots
 
@@ -59,7 +63,9 @@ class RollbackJob:
     ecs: Ecs
     balancers: Balancers
     images: Images
+    stacks: Stacks
     snapshots: Snapshots
+    policies: Policies
     store: Store
     clock: Clock
     settle_seconds: float
@@ -77,7 +83,7 @@ class RollbackJob:
             move = await execution.step(protection, rollback)
             if isinstance(move, Done | Superseded | Failed):
                 versions = await execution.versions(protection, rollback)
-                move = await with_tools(move, versions, execution.stack, work.target, self.store)
+                move = await with_tools(move, versions, execution.stack, execution.progress, work.target, self.store)
                 now, reached = moment(self.clock.now()), execution.reached
                 replaced = execution.progress.replaced
                 return end_rollback(work, move, now, taken_back=replaced, reached=reached, versions=versions)
@@ -163,6 +169,7 @@ class _Execution:
         await self._begin(service, snapshot, rollback, ours=change is not None)
         observer = self._observer(snapshot, service, rollback, held)
         observed = await observer.observe(service, self.progress, self.job.clock.now())
+        await self._watch_stack(observed)
         await self._note(observed, live_deployment(service)["id"])
         if observed.live == "goal":
             self.reached = Reached.VALIDATE if observed.rollout == "COMPLETED" else Reached.MONITOR
@@ -171,7 +178,7 @@ class _Execution:
             refused = f" {self.progress.refused.rstrip('.')}." if self.progress.refused else ""
             return Failed(f"{move.detail}{refused}{self._by_hand(protection, rollback)}")
         if isinstance(move, Restore):
-            await self._restore(snapshot, service, rollback)
+            await self._restore(snapshot, service, rollback, observed.stack)
             if self.progress.taken_back is None:
                 taken = await self._replaced(protection, rollback, service)
                 await self._keep(self.progress.replace(taken_back=taken))
@@ -233,6 +240,7 @@ class _Execution:
         return RollbackObserver(
             self.job.ecs,
             self.job.balancers,
+            self.job.stacks,
             self.work.target,
             snapshot,
             held.change if held is not None else None,
@@ -241,24 +249,11 @@ class _Execution:
             self.reads,
             accused=rollback.deployment_id,
             all_restored=restores_all(rollback, snapshot),
+            stack=self.stack if watches_stacks(self.job.policies, self.work.target, held) else "",
         )
 
     def _plan(self, rollback: RollingBack, change: OurChange | None) -> Plan:
-        started = rollback.started_at.timestamp()
-        return Plan(
-            started_at=started,
-            ordered=rollback.by_a_person,
-            change=self.progress.state_of(change),
-            no_straggler_after=started
-            if change is None
-            else (change.ended_at or rollback.started_at).timestamp() + self.job.settle_seconds,
-            called=self.progress.called,
-            restored_at=self.progress.restored_at,
-            moved_at=max(self.progress.moved_at, *self.progress.restored_at, 0.0),
-            pace=self.progress.pace or self.usual,
-            unseen=self.progress.unseen,
-            unseen_since=self.progress.unseen_since,
-        )
+        return plan_of(rollback, change, self.progress, self.usual, self.job.settle_seconds)
 
     async def _note(self, observed: Observed, deployment_id: str) -> None:
         """Keep how far the rollout of the snapshot's version has come."""
@@ -271,9 +266,17 @@ class _Execution:
         self.progress, self.kept_at = progress, progress.looked_at
         await self.running.checkpoint(progress.to_bytes())
 
-    async def _restore(self, snapshot: Snapshot, service: Body, rollback: RollingBack) -> None:
+    async def _watch_stack(self, observed: Observed) -> None:
+        """Keep since when CloudFormation takes the stack back; what it replaces is then known to be what was judged."""
+        stack = observed.stack
+        if stack is not None and stack.going_back and observed.live != "foreign" and not self.progress.watched_from:
+            await self._keep(self.progress.replace(watched_from=observed.now))
+
+    async def _restore(self, snapshot: Snapshot, service: Body, rollback: RollingBack, stack: StackSeen | None) -> None:
         """Call UpdateService. The progress is kept before the call, since its answer may be lost."""
         before, target = self.progress, self.work.target
+        if stack is not None:
+            before = before.replace(of_stack=stack.when_acting(before.watched_from))
         goal = before.goals[-1]
         if len(before.goals) == 1:
             goal = await VersionFinder(self.job.ecs, self.job.images).find(self.running, target, snapshot, self.reads)

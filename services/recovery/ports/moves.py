@@ -8,7 +8,13 @@ from services.recovery.domain.moves.facts import Activity, Deployed
 from services.recovery.domain.moves.trail import Trail
 
 
-class Movers(Protocol):
+class Stacks(Protocol):
+    async def stack(self, target: Target, name: str) -> str:
+        """Return the status of a stack of CloudFormation; empty where there is none of this name."""
+        ...
+
+
+class Movers(Stacks, Protocol):
     """What shows who has changed a service. Nothing here is needed for any decision."""
 
     async def deployed(self, target: Target, service: Body, since: float) -> tuple[Deployed, ...]:
@@ -25,8 +31,4 @@ class Movers(Protocol):
 
     async def trail(self, target: Target, service: Body, since: float) -> Trail:
         """Return the calls that CloudTrail tells, of all services of the account and region. No error is raised."""
-        ...
-
-    async def stack(self, target: Target, name: str) -> str:
-        """Return the status of a stack of CloudFormation; empty where there is none of this name."""
         ...

@@ -604,6 +604,7 @@ class Recovery:
         self.shelf = Shelf()
         self.snapshots = SignedSnapshots(self.shelf, identity)
         self.registry = Registry()
+        self.stacks = FakeMovers()
         self.needs = Needed()
         self.outlook = Foreseen()
         self.infrastructure = FakeInfrastructure()
@@ -624,7 +625,17 @@ class Recovery:
             "tend-snapshots": TendJob(self.snapshots, self.store, self.clock, self.policies),
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
             "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.needs, self.store, self.clock),
-            "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
+            "rollback": RollbackJob(
+                self.ecs,
+                self.ecs,
+                self.registry,
+                self.stacks,
+                self.snapshots,
+                self.policies,
+                self.store,
+                self.clock,
+                SETTLE,
+            ),
             "look-moves": LookMovesJob(self.trace, self.ecs, self.snapshots, self.store, self.clock, self.policies),
             "look-exhausted": LookExhaustedJob(self.examiner, self.policies, self.store, self.clock),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),

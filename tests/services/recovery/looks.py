@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from contracts.rollout_pace import LEAST_SILENCE, RolloutPace
 from services.recovery.domain.rollback.observed import Observed, Targets
 from services.recovery.domain.rollback.roll_back import MOST_RESTORES, Plan
+from services.recovery.domain.rollback.stack import GOING_BACK, StackSeen
 
 _SECONDS = st.floats(0, 2 * LEAST_SILENCE)
 
@@ -20,6 +21,7 @@ LOOKS = st.builds(
     ecs=st.sampled_from(["idle", "rolling-back", "rolled-back"]),
     moved=st.booleans(),
     differs=st.booleans(),
+    stack=st.none() | st.builds(StackSeen, st.just("web"), st.sampled_from(["", GOING_BACK, "UPDATE_IN_PROGRESS"])),
 )
 PLANS = st.builds(
     Plan,
@@ -38,5 +40,6 @@ PLANS = st.builds(
     ),
     unseen=st.floats(300, 600),
     unseen_since=st.floats(0, 300),
+    watched_from=st.just(0.0) | _SECONDS,
     restored_at=st.lists(_SECONDS, max_size=MOST_RESTORES).map(sorted).map(tuple),
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.recovery.domain.ecs_service import EcsAct
+from services.recovery.domain.rollback.stack import StackSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Observed:
     """A sentence about what the rollback leaves alone."""
     deployment_id: str = ""
     """The primary deployment, as ECS names it."""
+    stack: StackSeen | None = None
+    """The stack of CloudFormation that the service belongs to; None where none is known, or it makes no difference."""
 
     @property
     def healthy(self) -> bool:

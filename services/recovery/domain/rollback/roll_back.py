@@ -14,6 +14,7 @@ from contracts.rollout_pace import RolloutPace, duration
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack
 from services.recovery.domain.rollback.observed import Observed
+from services.recovery.domain.rollback.stack import WATCHED_SECONDS
 from services.recovery.domain.snapshots.known_version import UNKNOWN, Versions
 from services.recovery.domain.snapshots.snapshot import Snapshot
 
@@ -49,6 +50,8 @@ class Plan:
     """The seconds since the start in which it could not look: its process was away, or AWS did not answer."""
     unseen_since: float = 0.0
     """Those of them since something moved last."""
+    watched_from: float = 0.0
+    """Since when CloudFormation, which takes the service's stack back, is watched; 0 where it is not."""
 
     @property
     def deadline(self) -> float:
@@ -67,6 +70,11 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class WaitForEcs(Wait):
     """ECS is rolling back by itself; it is not raced."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForStack(Wait):
+    """CloudFormation takes the service's stack back by itself; it is not raced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,9 @@ def _move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of q
     """Return what to do next while there is time. The questions are asked in their order of precedence."""
     if observed.ecs == "rolling-back" and not plan.restored_at:
         return WaitForEcs(f"ECS is rolling back by itself; waiting for it: {observed.progress}.")
+    if _is_stacks_turn(observed, plan):
+        name = observed.stack.name if observed.stack is not None else ""
+        return WaitForStack(f"CloudFormation takes the stack {name} back; waiting for it: {observed.progress}.")
     if observed.live == "goal":
         return _verify(observed, plan)
     if observed.live == "foreign":
@@ -120,6 +131,15 @@ def _move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of q
     if len(plan.restored_at) < MOST_RESTORES:
         return Restore()
     return Failed("The snapshot's version was replaced again each time that it was put back.")
+
+
+def _is_stacks_turn(observed: Observed, plan: Plan) -> bool:
+    """Return whether CloudFormation is to bring the version back, for a while, and nobody else has begun to."""
+    stack = observed.stack
+    if stack is None or not stack.going_back or plan.restored_at or plan.called:
+        return False
+    unfinished = observed.live == "judged" or (observed.live == "goal" and plan.ordered and observed.differs)
+    return unfinished and observed.now < (plan.watched_from or observed.now) + WATCHED_SECONDS
 
 
 def _overdue(observed: Observed, plan: Plan) -> str:
@@ -164,6 +184,8 @@ def _whose(observed: Observed, plan: Plan) -> tuple[By | None, str]:  # noqa: PL
         return "surefoot", "The snapshot's version is live again"
     if observed.ecs == "rolled-back":
         return "ecs", "ECS has brought the version back by itself"
+    if plan.watched_from and observed.moved:
+        return "other", "The snapshot's version is live again, while CloudFormation took the service's stack back"
     if plan.change == "unchanged":
         return "surefoot", "Nothing was changed: the snapshot's version is what the run deployed"
     if plan.change == "in-flight" and not observed.moved:

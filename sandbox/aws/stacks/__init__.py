@@ -1,0 +1,1 @@
+"""CloudFormation: the stacks to which services belong."""
