@@ -1,5 +1,7 @@
 """Showing and releasing what is held by command."""
 
+import json
+
 import pytest
 
 from surefoot import cli
@@ -32,3 +34,26 @@ def test_holds_are_shown_with_what_is_held(orchestrator: Orchestrator, capsys: p
     assert holds_of({"holds": [{**HOLD, "version": {"task_definition": "x/web:2", "images": {}}}]}).startswith(
         "rollback:1  web:2\n"
     )
+
+
+def test_a_policy_denies_each_held_revision_of_this_service_alone(
+    orchestrator: Orchestrator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arns = [f"arn:aws:ecs:us-west-2:123456789012:task-definition/web:{revision}" for revision in (2, 3)]
+    held = [{**HOLD, "version": {"task_definition": arn, "images": {}}} for arn in [*reversed(arns), ""]]
+    orchestrator.looks = [{"target": "123456789012/us-west-2/shop/web", "holds": held}] * 2
+    for arguments in (["--deny"], ["--deny", "--json"]):
+        assert cli.run(["holds", "shop", "web", *arguments]) == Exit.SUCCEEDED
+        [statement] = json.loads(capsys.readouterr().out)["Statement"]
+        assert statement == {
+            "Sid": "HeldBySurefoot",
+            "Effect": "Deny",
+            "Action": "ecs:UpdateService",
+            "Resource": "arn:aws:ecs:us-west-2:123456789012:service/shop/web",
+            "Condition": {"ArnEquals": {"ecs:task-definition": arns}},
+        }
+
+
+def test_where_no_revision_is_held_there_is_nothing_to_deny(orchestrator: Orchestrator) -> None:
+    orchestrator.looks = [{"target": "123456789012/us-west-2/shop/web", "holds": []}]
+    assert cli.run(["holds", "shop", "web", "--deny"]) != Exit.SUCCEEDED
