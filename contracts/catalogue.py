@@ -265,7 +265,11 @@ CATALOGUE: tuple[Entry, ...] = (
         "migration-started.v1", migration.MigrationStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
     ),
     _entry(
-        "migration-finished.v1", migration.MigrationFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
+        "migration-finished.v1",
+        migration.MigrationFinished,
+        topics.RECOVERY_EVENTS,
+        RECOVERY,
+        {DASHBOARDS, ORCHESTRATOR, RECOVERY},
     ),
     _entry("drill-started.v1", drills.DrillStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("drill-finished.v1", drills.DrillFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
-from surefoot.readable import table
+from surefoot.readable import migration_of, table
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _AGO = re.compile(r"([0-9]{1,5})([mhd])")
@@ -31,7 +31,8 @@ def moment(text: str | None, now: datetime) -> str | None:
 def status_of(run: Mapping[str, Any]) -> str:
     """Return a line about a run: its id, how it ended or where it is, and why or how far it is."""
     held = f"{run['held']}." if run.get("held") else ""
-    return f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or held or run.get('progress') or ''}"
+    line = f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or held or run.get('progress') or ''}"
+    return "\n  ".join(filter(None, (line, migration_of(run))))
 
 
 def runs_of(found: Sequence[Mapping[str, Any]]) -> str:

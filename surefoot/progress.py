@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from contracts.prose import each_text, plain
-from surefoot.readable import plural, shortened, wrapped
+from surefoot.readable import migration_of, plural, shortened, wrapped
 
 _COLOUR = {
     "pass": "green",
@@ -62,6 +62,8 @@ class Progress:
             self._print_once("rollback", "  ", sentence)
         if run["status"] == "finished":
             self._print_once("outcome", "", run["outcome"], f" in {run['seconds']:.0f} s: {run['reason']}")
+            if migration := migration_of(run):
+                self._print_once("migration", "  ", migration)
 
     def _progress(self, run: dict[str, Any], phase: str | None) -> None:
         """Print the run's last sentence, if it was published in ``phase``; None: outside of all phases."""

@@ -47,6 +47,12 @@ def ended(run: Mapping[str, Any]) -> str:
     return f"{run['run_id']} {run['outcome']}"
 
 
+def migration_of(run: Mapping[str, Any]) -> str:
+    """Return how a run's migration has ended, which may be later than the run's own end; empty where nothing is new."""
+    sentence = (run.get("migration") or {}).get("sentence", "")
+    return f"its migration: {sentence}" if sentence and sentence not in run["reason"] else ""
+
+
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: ``1 gate``, ``2 gates``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

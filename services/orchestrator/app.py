@@ -12,6 +12,7 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.health import HealthScored
+from contracts.migration import MigrationFinished
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.moves import ServiceMoved
 from contracts.recovery import (
@@ -75,6 +76,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             DeadLetterSettled: handlers.on_settled,
             ReadinessChanged: handlers.on_event,
             ServiceMoved: handlers.on_event,
+            MigrationFinished: handlers.on_event,
             DeploymentStarted: handlers.on_own_event,
             PhaseStarted: handlers.on_own_event,
             PhaseProgressed: handlers.on_own_event,

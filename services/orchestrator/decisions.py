@@ -97,7 +97,8 @@ def _queue_timer(course: Course, now: float) -> tuple[Timer, ...]:
     if course.active is not None or not course.queue:
         return ()
     target = str(course.queue[0].target)
-    return (Timer(f"{QUEUE}:{target}", QUEUE, now, target.encode()),)
+    due = course.migrating.until if course.migrating is not None and course.waits_for_migration(now) else now
+    return (Timer(f"{QUEUE}:{target}", QUEUE, due, target.encode()),)
 
 
 def _cancelled(before: Course, after: Course) -> tuple[str, ...]:
@@ -110,7 +111,8 @@ def _cancelled(before: Course, after: Course) -> tuple[str, ...]:
 
 def _shown(before: Course, after: Course, effects: tuple[Effect, ...], now: float) -> dict[str, RunView]:
     """Return the runs that are others now to those who look at them."""
-    same = {request.run_id for request in after.queue} if after.queue == before.queue else set()
+    waits_alike = (after.queue, after.migrating) == (before.queue, before.migrating)
+    same = {request.run_id for request in after.queue} if waits_alike else set()
     if after.active is not None and after.active is before.active:
         same.add(after.active.run_id)
     shown = {run_id: view for run_id, view in views(after, now).items() if run_id not in same}

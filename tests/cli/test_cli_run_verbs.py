@@ -60,6 +60,18 @@ def test_a_run_that_waits_for_nobody_is_not_approved(
     assert "waits for no approval" in capsys.readouterr().err
 
 
+def test_status_tells_how_a_migration_ended_that_the_end_of_its_run_does_not_tell() -> None:
+    from surefoot.listing import status_of
+
+    run: dict[str, Any] = {"run_id": ID, "outcome": "aborted", "status": "finished", "reason": "Aborted by bob."}
+    sentence = "It ended with exit code 1. The schema may have changed."
+    later = {**run, "migration": {"result": "failed", "sentence": sentence}}
+    assert status_of(later) == f"{ID} aborted: Aborted by bob.\n  its migration: {sentence}"
+    told = {**later, "reason": f"Aborted by bob. Its migration has ended meanwhile: {sentence}"}
+    assert status_of(told) == f"{ID} aborted: {told['reason']}"
+    assert status_of({**run, "migration": None}) == f"{ID} aborted: Aborted by bob."
+
+
 def test_status_runs_and_services_say_what_a_run_is_held_for() -> None:
     from surefoot.listing import runs_of, services_of, status_of
 

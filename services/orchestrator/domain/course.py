@@ -10,6 +10,14 @@ from services.orchestrator.domain.run_parts import Request
 from services.orchestrator.domain.version_hold import HeldVersionLive, VersionHold
 
 
+class Migrating(State):
+    """A run that has ended while its migration goes on, which nobody stops."""
+
+    run: Run
+    until: float
+    """Until then the next run waits for its end (epoch seconds); what becomes of it later is still recorded."""
+
+
 class Course(State):
     """At most one active run, and those that wait for its end."""
 
@@ -26,11 +34,17 @@ class Course(State):
 
     held_live: HeldVersionLive | None = None
     """A held version that is live since somebody has brought it in past Surefoot; None where none is known to be."""
+    migrating: Migrating | None = None
+    """The last run that has ended during its migration, until the end of that is known."""
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing has to be remembered of it."""
         return self.active is None and not self.queue and not self.version_holds and self.held_live is None
+
+    def waits_for_migration(self, now: float) -> bool:
+        """Whether no run begins yet, since the migration of one that has ended is under way."""
+        return self.migrating is not None and now < self.migrating.until
 
     def starting(self, run: Run) -> Self:
         """Return a copy whose active run is one that begins."""

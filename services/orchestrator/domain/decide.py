@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contracts.deployment import DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
 from contracts.health import HealthScored
+from contracts.migration import MigrationFinished
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.moves import ServiceMoved
 from contracts.recovery import (
@@ -22,6 +23,7 @@ from contracts.run_verbs import ReleaseAnswered
 from services.orchestrator.domain import (
     check_up,
     endings,
+    migrating,
     moved_in,
     phases,
     proceed,
@@ -33,6 +35,7 @@ from services.orchestrator.domain import (
 )
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
+from services.orchestrator.domain.migrated import Migrated
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.releases import ReleaseAsked
 from services.orchestrator.domain.run import Run
@@ -74,6 +77,7 @@ Input = (
     | HealthScored
     | ReadinessChanged
     | ServiceMoved
+    | MigrationFinished
     | TimerFired
     | VerbAsked
     | ReleaseAsked
@@ -92,6 +96,8 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
             turn = moved_in.after_move(course, event, policy, now)
         case RollbackFinished():
             turn = _after_rollback(course, event, policy, now)
+        case MigrationFinished() | StepFinished() if _is_left(course, event):
+            turn = requests.after_migration(course, event)
         case _:
             turn = _course_turn(course, event, policy, now)
     effects: list[Effect] = []
@@ -101,6 +107,11 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
         except StopIteration as end:
             decided: Course = end.value
             return decided, tuple(effects)
+
+
+def _is_left(course: Course, event: MigrationFinished | StepFinished) -> bool:
+    """Whether an event is about the migration of a run that has ended."""
+    return course.migrating is not None and course.migrating.run.run_id == event.run_id
 
 
 def _release(course: Course, event: ReleaseAsked, policy: Policy, now: float) -> CourseTurn:
@@ -147,7 +158,10 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
 
 def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  one for each kind of event
     match event:
+        case MigrationFinished():
+            return run.replace(migrated=Migrated.of(event))
         case StepFinished():
+            run = migrating.answered_meanwhile(run, event, now)
             answered = yield from steps.receive(run, event, now)
             return run if answered is run else (yield from _conclude(answered, now))
         case StepProgressed():

@@ -6,11 +6,11 @@ from contracts.gates import Verdict
 from contracts.migration import BEGUN, NO_ECS_ROLLBACK, CheckMigration, Migrate
 from contracts.overrides import OVERRIDABLE
 from contracts.policy_parts import RecoveryPolicy
-from contracts.results import PreflightOutput
+from contracts.results import PreflightOutput, StepFinished
 from services.orchestrator.domain.judge import how_to_override
 from services.orchestrator.domain.limits import GRACE, MINUTE, QUIET_WITHIN
 from services.orchestrator.domain.run import Run
-from services.orchestrator.domain.run_parts import Stage, Step
+from services.orchestrator.domain.run_parts import Answer, Stage, Step
 
 MIGRATE = entry_of(Migrate).name
 AROUND = 12 * MINUTE
@@ -100,14 +100,44 @@ def why_not_changed(step: Step) -> tuple[Cause, str]:
 def remark_on(run: Run, outcome: Outcome) -> str:
     """Return what a run that ends says of its migration, as a sentence after a space; empty where there is nothing.
 
-    A migration that did not succeed has ended its run, which says so itself.
+    A migration that did not succeed has ended its run, which says so itself, unless somebody had ended that before.
     """
-    step = next((step for step in run.steps if step.name == MIGRATE), None)
+    step = sent(run)
     if step is None or outcome is Outcome.SUCCEEDED:
         return ""
-    if step.answer is None:
-        return (
-            " Its migration may be under way: it is not stopped, and the schema may change still. "
-            "GET /disaster-recovery/migrations shows it."
-        )
-    return " Its migration has run, and the schema stays as it left it." if step.passed else ""
+    if step.answer is not None:
+        if step.passed:
+            return " Its migration has run, and the schema stays as it left it."
+        return f" Its migration: {step.answer.summary}" if outcome is Outcome.ABORTED else ""
+    if run.migrated is not None:
+        return f" Its migration has ended meanwhile: {run.migrated.sentence}"
+    return (
+        " Its migration may be under way: it is not stopped, and the schema may change still. The run's status tells "
+        "how it ends, and GET /disaster-recovery/migrations shows it."
+    )
+
+
+def sent(run: Run) -> Step | None:
+    """Return the step by which a run has asked for its migration; None where it has not."""
+    return next((step for step in run.steps if step.name == MIGRATE), None)
+
+
+def goes_on(run: Run) -> bool:
+    """Whether the migration of a run may be under way: nothing has told its end, or only that it takes long."""
+    step = sent(run)
+    if step is None or run.migrated is not None:
+        return False
+    return step.answer is None or step.answer.cause is Cause.TIMEOUT
+
+
+def answered_meanwhile(run: Run, event: StepFinished, now: float) -> Run:
+    """Return the run with an answer to its migration that has come while it ends: that decides nothing any more."""
+    step = sent(run)
+    if run.ending is None or step is None or step.answer is not None or step.id != event.command_id:
+        return run
+    answered = step.replace(answer=Answer.of(event, now))
+    stages = (
+        stage.replace(steps=tuple(answered if known is step else known for known in stage.steps))
+        for stage in run.stages
+    )
+    return run.replace(stages=tuple(stages))

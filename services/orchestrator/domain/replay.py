@@ -13,7 +13,7 @@ from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.requests import out_of_queue, unstarted
+from services.orchestrator.domain.requests import ended, out_of_queue, unstarted
 from services.orchestrator.domain.run_parts import Request
 
 ARM = entry_of(Arm).name
@@ -97,8 +97,7 @@ def finished(course: Course, event: DeploymentFinished, policy: Policy, now: flo
     What waits behind it may have ended, too: the queue goes on only when all events of ours are read again.
     """
     if course.active is not None and course.active.run_id == event.run_id:
-        yield from endings.take_end(course.active, event)
-        return course.replace(active=None, last_run_id=event.run_id)
+        return ended(course, (yield from endings.take_end(course.active, event)))
     course, waiting = out_of_queue(course, event.run_id)
     return course if waiting is None else (yield from unknown(course, waiting, event, policy, now))
 

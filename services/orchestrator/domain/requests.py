@@ -13,13 +13,17 @@ from contracts.deployment import (
     Phase,
     TaskDefinitionChange,
 )
+from contracts.migration import MigrationFinished
 from contracts.overrides import why_not_override
 from contracts.prose import quote
+from contracts.results import StepFinished
 from services.orchestrator.domain import endings, supersede
 from services.orchestrator.domain.approval import LONGEST_REASON, kept_of
-from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.effects import CourseTurn, Effect, Publish, RunTurn
+from services.orchestrator.domain.course import Course, Migrating
+from services.orchestrator.domain.effects import CourseTurn, Effect, Ended, Publish, RunTurn
 from services.orchestrator.domain.limits import LONGEST_LIFETIME, QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
+from services.orchestrator.domain.migrated import Migrated
+from services.orchestrator.domain.migrating import MIGRATE, goes_on
 from services.orchestrator.domain.opening import begin
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.rollout_bound import RolloutBound
@@ -56,7 +60,7 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
     if no is not None:
         yield from _refuse(request, policy, *no, now)
         return course if course.active else course.replace(last_run_id=request.run_id)
-    if course.active is None and not course.queue:
+    if _is_free(course, now):
         return course.starting((yield from _start(request, policy, now)))
     if supersede.way_of(course, request, policy) == "supersede":
         return (yield from _supersede(course, request, policy, now))
@@ -105,10 +109,31 @@ def put_back(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn
         return course
     if run.outcome is None:
         return course.replace(active=run)
-    course = course.replace(active=None, last_run_id=run.run_id)
+    course = ended(course, run)
     if run.outcome is Outcome.ROLLBACK_FAILED:
         course = yield from _refuse_successor(course, run, policy, now)
     return (yield from start_next(course, policy, now))
+
+
+def ended(course: Course, run: Run) -> Course:
+    """Return the course whose active run has ended; a migration of its that goes on is waited for."""
+    left = Migrating(run=run, until=run.stages[-1].deadline) if goes_on(run) else course.migrating
+    return course.replace(active=None, last_run_id=run.run_id, migrating=left)
+
+
+def after_migration(course: Course, event: MigrationFinished | StepFinished) -> CourseTurn:
+    """Note how the migration of a run has ended that has ended before it; the queue's timer begins what waits for that.
+
+    An answer is the only word of one that was refused; that it takes too long is no end.
+    """
+    left = course.migrating
+    if left is None or left.run.run_id != event.run_id:
+        return course
+    if isinstance(event, MigrationFinished):
+        yield Ended(left.run.replace(migrated=Migrated.of(event)))
+    elif event.step != MIGRATE or event.cause is Cause.TIMEOUT:
+        return course
+    return course.replace(migrating=None)
 
 
 def _refuse_successor(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
@@ -121,8 +146,11 @@ def _refuse_successor(course: Course, run: Run, policy: Policy, now: float) -> C
 
 
 def start_next(course: Course, policy: Policy, now: float) -> CourseTurn:
-    """Start the first of the queue that is not too old, and that the policy still allows, unless a run is active."""
-    while course.active is None and course.queue:
+    """Start the first of the queue that is not too old, and that the policy still allows.
+
+    Unless a run is active, or the migration of one that has ended is under way.
+    """
+    while course.active is None and course.queue and not course.waits_for_migration(now):
         request, *rest = course.queue
         course = course.replace(queue=tuple(rest))
         objection = _forbidden(policy) or _too_late(request, now)
@@ -157,15 +185,27 @@ def _forbidden(policy: Policy) -> tuple[Cause, str] | None:
 def _obstacle(course: Course, request: Request, policy: Policy, now: float) -> tuple[Cause, str] | None:
     if (too_late := _too_late(request, now)) is not None:
         return too_late
-    if request.has_started or (course.active is None and not course.queue):
+    if request.has_started or _is_free(course, now):
         return None
     way = supersede.way_of(course, request, policy)
     if way == "refuse":
-        busy = course.active or course.queue[0]
-        return Cause.REFUSED, f"The target is busy with the run {busy.run_id}; on_conflict: queue waits for its end."
+        return Cause.REFUSED, f"The target is busy with the run {_busy(course)}; on_conflict: queue waits for its end."
     if way == "queue" and len(course.queue) >= QUEUE:
         return Cause.REFUSED, f"{QUEUE} runs wait for the target already; ask again later."
     return None
+
+
+def _is_free(course: Course, now: float) -> bool:
+    """Whether a run may begin at once."""
+    return course.active is None and not course.queue and not course.waits_for_migration(now)
+
+
+def _busy(course: Course) -> str:
+    if course.active is not None:
+        return course.active.run_id
+    if course.migrating is not None and not course.queue:
+        return f"{course.migrating.run.run_id}, whose migration goes on"
+    return course.queue[0].run_id
 
 
 def _too_late(request: Request, now: float) -> tuple[Cause, str] | None:

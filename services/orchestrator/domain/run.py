@@ -13,6 +13,7 @@ from contracts.prose import Prose
 from contracts.results import ArmedOutput, PreflightOutput, RolloutOutput
 from services.orchestrator.domain.hold import Approved, Hold, Pause
 from services.orchestrator.domain.limits import ARM_MARGIN
+from services.orchestrator.domain.migrated import Migrated
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.rollout_bound import RolloutBound
 from services.orchestrator.domain.run_parts import Disarming, Frozen, Request, RollingBack, Stage, Step
@@ -52,6 +53,8 @@ class Run(Frozen):
     """Set while the next phase does not begin: a run that ends has none."""
     version_holds: tuple[VersionHold, ...] = ()
     """Those that stand on its service (``Course.version_holds``)."""
+    migrated: Migrated | None = None
+    """How its migration has ended; None while that is not known, and without one."""
     held: float = 0
     """Seconds for which it was held until now; they count towards none of its deadlines."""
 

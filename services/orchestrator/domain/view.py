@@ -11,6 +11,7 @@ from contracts.prose import Plain, Prose
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.holding import Wanted, wanted_of, why_held
 from services.orchestrator.domain.limits import moment
+from services.orchestrator.domain.migrated import Migrated
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Request, RollingBack, Stage
 
@@ -65,6 +66,8 @@ class RunView(Contract):
     """Digest of the policy that the run keeps to its end; empty without a policy file."""
     held: Prose = ""
     """Why its next phase does not begin, or will not, and until when; empty where nothing holds it."""
+    migration: Migrated | None = None
+    """How its migration has ended, also after its own end; None while that is not known, and without one."""
     approval: Wanted | None = None
     """The approvals that it waits for; None where it waits for none."""
 
@@ -92,6 +95,7 @@ def view_of_run(run: Run, now: float) -> RunView:
             "policy_digest": run.policy.digest,
             "held": why_held(run),
             "approval": wanted_of(run),
+            "migration": run.migrated,
         }
     )
 
@@ -99,7 +103,8 @@ def view_of_run(run: Run, now: float) -> RunView:
 def views(course: Course, now: float) -> dict[str, RunView]:
     """Show the runs that are not over yet, the active one first, by their ids."""
     shown = {course.active.run_id: view_of_run(course.active, now)} if course.active else {}
-    before = _waited_for(course.active) if course.active else ""
+    left = " The migration of the run before it goes on." if course.waits_for_migration(now) else ""
+    before = _waited_for(course.active) if course.active else left
     waiting = {request.run_id: _queued(request, n, before) for n, request in enumerate(course.queue, 1)}
     return shown | waiting
 

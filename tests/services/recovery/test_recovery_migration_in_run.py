@@ -1,5 +1,6 @@
 """A migration that a run asks for: once for the run, and what recovery goes back over afterwards."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from contracts.gates import Gate, Verdict
 from contracts.migration import CheckMigration, Migrate, MigrationFinished, MigrationStarted
 from contracts.migration_asked import MigrationAsked
 from contracts.policy_parts import RecoveryPolicy
-from contracts.recovery import Disarm
+from contracts.recovery import Arm, Disarm
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from tests.services.recovery.harness import GOOD, OTHER, TARGET, Crash, Recovery
@@ -124,6 +125,24 @@ async def test_a_run_that_ends_meanwhile_leaves_it_running_and_the_next_one_does
     assert recovery.one_off.calls == 1
     assert recovery.one_off.stopped == []
     assert [finished.result for finished in recovery.published(MigrationFinished)] == ["succeeded"]
+
+
+async def test_no_other_run_arms_until_the_migration_has_ended(recovery: Recovery) -> None:
+    await recovery.arm()
+    snapshot_id = await recovery.snapshot("run-2")
+    await migrate(recovery, work=False)
+    await recovery.send(Disarm(target=TARGET, run_id="run-1"), "disarm")
+    until = recovery.now + timedelta(hours=1)
+    command = Arm(target=TARGET, run_id="run-2", snapshot_id=snapshot_id, expires_at=until)
+    await recovery.send(command, "too-early")
+    early = recovery.answer("too-early")
+    assert early is not None
+    assert (early.verdict, early.cause, early.gates[0].name) == (Verdict.FAIL, Cause.REFUSED, "target_free")
+    await recovery.work()
+    await recovery.send(command, "afterwards")
+    late = recovery.answer("afterwards")
+    assert late is not None
+    assert late.verdict is Verdict.PASS
 
 
 async def test_after_a_restoration_the_run_gets_the_answer_that_is_known(recovery: Recovery) -> None:
