@@ -18,10 +18,17 @@ BEFORE_THE_CHANGE = ("validator/domain/preflight.py", "diagnostics/domain/diagno
 
 
 def named_in(file: Path) -> set[str]:
-    """The names of the gates that a file makes."""
-    calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
-    names = (call.args[0] for call in calls if ast.unparse(call.func) in {"Gate.true", "Gate.measured", "_all"})
-    return {name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)}
+    """The names of the gates that a file makes, as texts or by its own constants."""
+    tree = ast.parse(file.read_text())
+    constants = {
+        ast.unparse(node.targets[0]): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    names = [call.args[0] for call in calls if ast.unparse(call.func) in {"Gate.true", "Gate.measured", "_all"}]
+    values = [name.value if isinstance(name, ast.Constant) else constants.get(ast.unparse(name)) for name in names]
+    return {value for value in values if isinstance(value, str)}
 
 
 @pytest.mark.parametrize("file", BEFORE_THE_CHANGE)
