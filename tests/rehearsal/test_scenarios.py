@@ -18,7 +18,7 @@ LONG = frozenset({
     "ecs-goes-back", "failing-migration", "full-subnets", "late-and-slow", "late-decline",
     "late-decline-when-old", "late-metrics", "memory-leak", "migrated-and-rolled-back", "migrates-by-policy",
     "moved-by-others", "moved-tag", "no-capacity", "noisy", "paused-and-unhealthy", "spot-stop", "superseded",
-    "superseded-in-migration",
+    "superseded-in-migration", "migration-leaves-an-alarm",
 })  # fmt: skip
 """Scenarios that take more than two seconds, as much product time passes: ``make test-slow`` plays them. Each kind of
 end has one that does not."""

@@ -14,7 +14,6 @@ from services.orchestrator.domain.migrating import AROUND
 from tests.services.orchestrator.harness import TARGET, World, asked
 
 MIGRATION = MigrationAsked(timeout_minutes=5, compatible=True)
-LONG = {"expires_at": None}
 NEWER = asked(ImageChange(reference="shop/web:3"), on_conflict="supersede", migration=MIGRATION)
 
 
@@ -116,15 +115,12 @@ def test_one_that_was_refused_is_waited_for_by_nobody(before: bool) -> None:
     refused = "Recovery is not armed for this run. Nothing was migrated."
     gate = Gate.true(BEGUN, holds=False, detail=refused)
     migrate = world.last("migrate")
-    answers = [
-        lambda: world.answer("disarm"),
-        lambda: world.answer(
-            "migrate", Verdict.FAIL, cause=Cause.REFUSED, gates=[gate], summary=refused, command=migrate
-        ),
-    ]
-    for answer in reversed(answers) if before else answers:
-        answer()
-    world.passes(0)
+    for step in ("migrate", "disarm") if before else ("disarm", "migrate"):
+        if step == "disarm":
+            world.answer("disarm")
+        else:
+            world.answer("migrate", Verdict.FAIL, cause=Cause.REFUSED, gates=[gate], summary=refused, command=migrate)
+        world.passes(0)
     if before:
         assert world.ends(old)[0].reason.endswith(f"Its migration: {refused}")
     assert world.run.run_id == new
