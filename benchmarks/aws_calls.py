@@ -58,6 +58,16 @@ VERBS: Mapping[str, tuple[str, ...]] = {
 """What a person, a pipeline or Surefoot itself does → the jobs that do it, as ``service/job``."""
 
 DRILLED = {"drills": {"enabled": True, "hours": "00-24", "days": ["mon", "tue"]}}
+FOUND_BY_NAME: Mapping[str, Any] = {
+    "service": {
+        "service_registries": [{"namespace": "court.internal", "service": "backend"}],
+        "service_connect_configuration": {"namespace": "internal", "services": [{"port_name": "backend"}]},
+    },
+    "namespaces": [
+        {"name": "court.internal", "services": [{"name": "backend"}]},
+        {"name": "internal", "type": "HTTP"},
+    ],
+}
 OTHERS: Mapping[str, Mapping[str, Any]] = {
     "drilled": {
         "change": "check_up",
@@ -69,7 +79,7 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
         "world": {"happenings": [{"at": 250, "deploys": "moved"}, {"at": 300, "scale_to": 2}]},
         "expect": {"outcome": "succeeded", "watch": 1500},
     },
-    "recreated": {"expect": {"outcome": "succeeded", "watch": 60}},
+    "recreated": {"world": FOUND_BY_NAME, "expect": {"outcome": "succeeded", "watch": 60}},
 }
 """Name → what else is played: besides deployments, a scaling and migrations."""
 

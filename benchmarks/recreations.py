@@ -53,7 +53,8 @@ def nothing(_: Stage) -> None:
 class Course:
     """What happens to a service, and what is asked for."""
 
-    deletes: Literal["service", "everything"] = "everything"
+    deletes: Literal["service", "everything"] | None = "everything"
+    """None: nothing but what ``gone`` deletes."""
     before: At = nothing
     """What is done before the snapshot is taken."""
     gone: At = nothing
@@ -85,7 +86,8 @@ async def _play(stage: Stage, system: InProcessSystem, course: Course) -> Recrea
         asked = CaptureSnapshot(target=source, run_id="run", purpose="before-change")
         await system.publish(asked, "capture", f"surefoot/{Party.ORCHESTRATOR}")
         await _event(stage, system, SnapshotCaptured)
-        stage.aws.happen(Incident(deletes=course.deletes))
+        if course.deletes is not None:
+            stage.aws.happen(Incident(deletes=course.deletes))
         course.gone(stage)
         await stage.clock.sleep(GONE_SECONDS)
         stage.aws.calls.clear()

@@ -15,10 +15,12 @@ _ID = re.compile(r"sg-[0-9a-f]+|arn:aws:(?:elasticloadbalancing|autoscaling):[^\
 _MOMENTS = frozenset({
     "StateValue", "StateReason", "StateReasonData", "StateUpdatedTimestamp", "StateTransitionedTimestamp",
     "AlarmConfigurationUpdatedTimestamp", "CreationTime", "creationTime", "storedBytes", "ScalableTargetARN", "RuleArn",
+    "CreateDate",
 })  # fmt: skip
 """Fields that are others for what was made again."""
 _COMPARED = (
     "attributes", "listeners", "rules", "scalable", "policies", "actions", "alarms", "composite", "dashboards", "logs",
+    "names",
 )  # fmt: skip
 
 
@@ -106,6 +108,7 @@ class Person:
             "composite": cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"],
             "dashboards": {name: cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"] for name in boards},
             "logs": client("logs").describe_log_groups()["logGroups"],
+            "names": client("servicediscovery").list_services()["Services"],
             **_entrance(stage),
         }
 

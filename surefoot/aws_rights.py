@@ -46,7 +46,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
     Party.RECOVERY: (
         *_FINDS, *_TASKS, *_LISTENERS, *_NETWORK,
         "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeTaskDefinition",
-        "ecs:ListServiceDeployments", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:RunTask",
+        "ecs:ListServiceDeployments", "ecs:ListServicesByNamespace", "ecs:ListTaskDefinitions",
+        "ecs:RegisterTaskDefinition", "ecs:RunTask",
         "ecs:StopTask", "ecs:UpdateService", "logs:GetLogEvents",
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
@@ -60,6 +61,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "iam:GetRole", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "ssm:DescribeParameters",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
+        "servicediscovery:GetNamespace", "servicediscovery:GetService", "servicediscovery:ListInstances",
+        "servicediscovery:ListNamespaces", "servicediscovery:ListServices",
     ),
 }  # fmt: skip
 """Service → the actions that authorise its calls of AWS."""
@@ -71,6 +74,7 @@ RECREATION = (
     "ec2:RevokeSecurityGroupEgress", "ecs:CreateService", "elasticloadbalancing:CreateListener",
     "elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup",
     "elasticloadbalancing:ModifyTargetGroupAttributes", "logs:CreateLogGroup", "logs:PutRetentionPolicy",
+    "servicediscovery:CreateService",
 )  # fmt: skip
 """What recovery calls besides to make a service again; its role has that only where ``surefoot iam`` is asked for it.
 
@@ -93,6 +97,7 @@ _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how lo
 _MIGRATION = "a database migration: the one task that runs it"
 _AGAIN = "making a service again from a snapshot, and showing what is missing of it"
 _OTHERS = f"{_AGAIN}: what it names and others own"
+_NAMED = "a service that others find by Cloud Map or by Service Connect"
 _MOVED = "who has changed a service: `surefoot moved`, and a look where something has changed"
 _WAY_BACK = (
     "whether one can go back: a look once an hour, `surefoot ready`, and before an alert rolls back outside a run"
@@ -138,6 +143,7 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "elasticfilesystem:DescribeMountTargets": _OTHERS,
         "kms:DescribeKey": _OTHERS,
         "sns:GetTopicAttributes": _OTHERS,
+        "ecs:ListServicesByNamespace": f"{_AGAIN}: {_NAMED}",
         "iam:GetRole": _WAY_BACK,
         "logs:GetLogEvents": "the last lines of a migration's log",
         "secretsmanager:DescribeSecret": _WAY_BACK,
@@ -146,6 +152,11 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",
         "s3:GetBucketPublicAccessBlock": "a look at how the bucket is protected",
         "s3:GetBucketVersioning": "a look at how the bucket is protected",
+        "servicediscovery:GetNamespace": f"snapshots of {_NAMED}",
+        "servicediscovery:GetService": f"snapshots of {_NAMED}",
+        "servicediscovery:ListInstances": f"{_AGAIN}: {_NAMED}",
+        "servicediscovery:ListNamespaces": f"snapshots of {_NAMED}",
+        "servicediscovery:ListServices": f"{_AGAIN}: {_NAMED}",
     },
 }
 """Service → the actions that an ordinary deployment does not need → what needs them."""

@@ -26,7 +26,7 @@ OPERATIONS = (
     "ecs:RegisterTaskDefinition", "elasticloadbalancing:CreateListener", "elasticloadbalancing:CreateRule",
     "elasticloadbalancing:CreateTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes",
     "logs:CreateLogGroup", "logs:PutRetentionPolicy", "monitoring:PutCompositeAlarm", "monitoring:PutDashboard",
-    "monitoring:PutMetricAlarm",
+    "monitoring:PutMetricAlarm", "servicediscovery:CreateService",
 )  # fmt: skip
 """``service:Operation``: every call that makes a part. A test plays one without harm, and demands exactly these."""
 _RULE = {
@@ -66,7 +66,16 @@ def gone(*harm: dict[str, Any]) -> Scenario:
             "teaches": "Everything of a service is deleted.",
             "world": {
                 "history_days": 0,
-                "service": {"load_balancers": served, "scaling": {"scheduled_actions": [_NIGHT]}},
+                "service": {
+                    "load_balancers": served,
+                    "scaling": {"scheduled_actions": [_NIGHT]},
+                    "service_registries": [{"namespace": "court.internal", "service": "orders"}],
+                    "service_connect_configuration": {"namespace": "internal", "services": [{"port_name": "backend"}]},
+                },
+                "namespaces": [
+                    {"name": "court.internal", "services": [{"name": "orders"}]},
+                    {"name": "internal", "type": "HTTP"},
+                ],
                 "target_groups": [{"name": "court-case-backend"}, {"name": "orders"}],
                 "load_balancers": [{"listeners": [{"rules": [_RULE]}]}],
             },

@@ -39,7 +39,8 @@ class Kind(StrEnum):
 
 SERVICES = frozenset({
     "application-autoscaling", "ce", "cloudformation", "cloudtrail", "ec2", "ecr", "ecs", "elasticloadbalancing",
-    "events", "iam", "kms", "logs", "monitoring", "pricing", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+    "events", "iam", "kms", "logs", "monitoring", "pricing", "rds", "s3", "secretsmanager", "servicediscovery", "sns",
+    "sqs", "ssm", "sts",
 })  # fmt: skip
 """Services as signatures name them: CloudWatch signs as ``monitoring``."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sandbox.scenarios.balancing import USUAL_TARGET_GROUP, Port
+from sandbox.scenarios.discovery import ServiceConnect, ServiceRegistry
 from sandbox.scenarios.frozen import Frozen
 from sandbox.scenarios.traffic import Traffic
 
@@ -146,6 +147,9 @@ class Service(Frozen):
     deployment_configuration: DeploymentConfiguration = DeploymentConfiguration()
     load_balancers: tuple[ServiceLoadBalancer, ...] = (ServiceLoadBalancer(),)
     """Empty: a worker, which nobody reaches."""
+    service_registries: Annotated[tuple[ServiceRegistry, ...], Field(max_length=1)] = ()
+    """The service of Cloud Map with which its tasks are registered; ECS takes one."""
+    service_connect_configuration: ServiceConnect | None = None
     task_definition: TaskDefinition = TaskDefinition()
     scaling: Scaling | None = Scaling()
     """None: nothing scales it."""
@@ -179,4 +183,8 @@ class Service(Frozen):
         for balancer in self.load_balancers:
             if balancer.container_name not in containers:
                 raise ValueError(f"load_balancers names the container {balancer.container_name}, which is not there")
+        connect = self.service_connect_configuration
+        for exposed in connect.services if connect is not None else ():
+            if exposed.port_name not in containers:
+                raise ValueError(f"port_name is that of a container's port, its name; {exposed.port_name} is not there")
         return self

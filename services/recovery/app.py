@@ -13,6 +13,7 @@ from services._chassis.web import Web
 from services.recovery.adapters.application import AGENT, HttpApplications
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
+from services.recovery.adapters.discovery import AwsDiscovery
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.infrastructure import AwsInfrastructure
@@ -168,7 +169,7 @@ def changing(settings: Settings, platform: Platform, apart: Aws, web: Web) -> di
         ROLL_BACK: RollbackJob(
             ecs, balancers, images, AwsMovers(apart), snapshots, policies, store, clock, settle_seconds
         ),
-        RECREATE: RecreateJob(recreate, ecs, balancers, store, clock),
+        RECREATE: RecreateJob(recreate, ecs, balancers, AwsDiscovery(apart), store, clock),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
         RAISE_AGAIN: RaiseAgainJob(ecs, scaling, store, clock),

@@ -1,6 +1,6 @@
 """Looks what of a service is there, and plans what would be made again from a snapshot. Nothing is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -21,8 +21,10 @@ from services.recovery.domain.recreation.move import (
     runs_there,
     unknown_names,
 )
-from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_discovery import taken, wanted_names
+from services.recovery.domain.recreation.recreate_parts import OF_OTHERS, Kind, Part
 from services.recovery.domain.recreation.recreate_plan import (
+    Found,
     RecreationPlan,
     Seen,
     Unread,
@@ -91,7 +93,8 @@ class Recreate:
 
         ``snapshot``: as it was taken.
         """
-        return await self._planned(snapshot, wish, runs_there(wish.move, await self._wanted_there(wish.move)))
+        besides = runs_there(wish.move, await self._wanted_there(wish.move))
+        return await self._planned(snapshot, wish, besides, looks_for_names=True)
 
     async def elsewhere(self, move: Move, at: datetime, governed: str = "") -> Elsewhere:
         """Return whether it could be made there from the last good snapshot, were its own place lost.
@@ -102,16 +105,20 @@ class Recreate:
             snapshot = await self.snapshot(move.source, None)
         except Impossible as why:
             return Elsewhere(move.target, False, (str(why),))
-        plan = await self._planned(snapshot, Wish(move, at), Besides())
+        # in its own region its names are its own, as long as its place is not lost
+        plan = await self._planned(snapshot, Wish(move, at), Besides(), looks_for_names=move.to_another_region)
         return judge(move, snapshot.snapshot_id, plan, governed)
 
-    async def _planned(self, snapshot: Snapshot, wish: Wish, besides: Besides) -> RecreationPlan:
+    async def _planned(
+        self, snapshot: Snapshot, wish: Wish, besides: Besides, *, looks_for_names: bool
+    ) -> RecreationPlan:
         there = moved(snapshot, wish.move)
         unknown = unknown_names(snapshot, wish.move.names)
         refused = (f"The snapshot names no {quote(name)}, for which something else would stand." for name in unknown)
         wanted = parts_of(there, wish.at, wish.count)
         besides += Besides(tuple(refused)) + not_carried_over(wish.move, snapshot, wanted)
         parts, seen = await self.look(there, wanted)
+        besides += await self._names(there.target, parts, seen) if looks_for_names else Besides()
         made = [part for part in parts if is_made(seen[part.key])]
         needs = await self.infrastructure.needs(there.target, there, parts, made)
         return plan_recreation(there, parts, seen, needs, besides)
@@ -119,8 +126,9 @@ class Recreate:
     async def could(self, snapshot: Snapshot, at: datetime) -> Looked:
         """Return whether everything of the service could be made, if all of it were gone. No error is raised."""
         parts, seen = await self.look(snapshot, parts_of(snapshot, at))
+        stays = {part.key: seen[part.key] if part.kind in OF_OTHERS else None for part in parts}
         needs = await self.infrastructure.needs(snapshot.target, snapshot, parts, parts)
-        gone = plan_recreation(snapshot, parts, dict.fromkeys(seen), needs)
+        gone = plan_recreation(snapshot, parts, stays, needs)
         looked = [(part, seen[part.key]) for part in parts]
         unread = (
             f"Whether {part.called} is there is not known: {found.why}."
@@ -128,6 +136,14 @@ class Recreate:
             if isinstance(found, Unread)
         )
         return Looked(gone, tuple(unread), await self.infrastructure.may_make(snapshot.target))
+
+    async def _names(self, target: Target, parts: Sequence[Part], seen: Mapping[str, Seen]) -> Besides:
+        """Return who has the names that a service needs which is not there. One that is has them itself."""
+        found = ((part, seen[part.key]) for part in parts if part.kind is Kind.NAMESPACE)
+        there = {known.id: part.name for part, known in found if isinstance(known, Found)}
+        service = next(part for part in parts if part.kind is Kind.SERVICE)
+        wanted = wanted_names(service, there) if seen[service.key] is None else None
+        return Besides() if wanted is None else taken(wanted, await self.infrastructure.names(target, wanted.arn))
 
     async def _wanted_there(self, move: Move) -> int | None:
         """Return how many tasks the service that the snapshot is of wants; None where AWS does not say."""

@@ -5,7 +5,7 @@ import pytest
 from contracts.topics import SERVICES, Party
 from surefoot.aws_rights import ALONG_WITH, RARELY, RECREATION, RIGHTS
 from surefoot.aws_scopes import SCOPES
-from tests.security.calls_in_code import AS_IAM_HAS_IT, calls_in, operations
+from tests.security.calls_in_code import APIS, AS_IAM_HAS_IT, calls_in, operations_of
 
 FOR_EVERYBODY = {"sts:GetCallerIdentity", "s3:GetObject", "s3:PutObject"}
 """What each service calls besides: the first needs no permission, the others are for a policy and the audit in S3."""
@@ -40,5 +40,5 @@ def test_the_tables_name_no_action_that_nobody_has() -> None:
 
 
 def test_each_operation_is_one_of_aws() -> None:
-    known = {AS_IAM_HAS_IT.get(operation, operation) for operation in operations().values()}
+    known = {AS_IAM_HAS_IT.get(each, each) for api in APIS for each in operations_of(api).values()}
     assert {action for rights in RIGHTS.values() for action in rights} | set(RECREATION) <= known

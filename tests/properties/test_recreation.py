@@ -25,6 +25,8 @@ from services.recovery.decisions.recreate import (
 )
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.recreation.move import Move
+from services.recovery.domain.recreation.recreate_discovery import Registry
+from services.recovery.domain.recreation.recreate_parts import OF_OTHERS
 from services.recovery.domain.recreation.recreate_plan import parts_of
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.rollback.observed import Targets
@@ -32,7 +34,7 @@ from services.recovery.jobs.recreate import SEVERAL_CALLS, RecreateJob
 from services.recovery.recreate import Wish
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.harness import TARGET, Crash, Recovery, Work
-from tests.services.recovery.recreations import NOW, snapshot, there
+from tests.services.recovery.recreations import NOW, snapshot
 
 WHOLE = snapshot()
 KEYS = [part.key for part in parts_of(WHOLE, NOW)]
@@ -66,6 +68,9 @@ class Recreations(RuleBasedStateMachine):
 
     async def targets(self, _target: Place, _service: dict[str, Any]) -> Targets | None:
         return Targets(healthy=6, waiting=0, draining=0)
+
+    async def registries(self, _target: Place, _service: dict[str, Any], _names: Any) -> tuple[Registry, ...]:
+        return (Registry("backend", 6),)
 
     def _have_waited(self) -> None:
         self.patience -= 1
@@ -133,7 +138,7 @@ class Recreations(RuleBasedStateMachine):
 
     @rule(die_at=st.none() | st.integers(1, len(KEYS)))
     def work(self, die_at: int | None) -> None:
-        job = RecreateJob(self.recovery.recreate, self, self, self.recovery.store, self.recovery.clock)  # type: ignore[arg-type]
+        job = RecreateJob(self.recovery.recreate, self, self, self, self.recovery.store, self.recovery.clock)  # type: ignore[arg-type]
         queued = [held for held in self.recovery.store.jobs.values() if held.state == "queued" and not held.cancelled]
         for held in (held for held in queued if held.job.kind == RECREATE):
             self.patience, held.attempts = 3, held.attempts + 1
@@ -196,7 +201,8 @@ class Recreations(RuleBasedStateMachine):
         self.approve(by="bob", rightly=True)
         self.work(die_at=None)
         assert self.recovery.protection.recreation is None
-        assert set(there(WHOLE)) <= infrastructure.present.keys()
+        made = {part.key for part in parts_of(WHOLE, NOW) if part.kind not in OF_OTHERS}
+        assert made <= infrastructure.present.keys()
         recreated = any(end.result == "recreated" for end in self.recovery.published(RecreationFinished))
         assert recreated or self.restored, "who asks for what a restored Redis has forgotten finds it made"
         self.each_part_is_made_once()

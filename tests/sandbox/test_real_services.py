@@ -45,6 +45,7 @@ class Ours:
     def __init__(self, account: InProcessAws) -> None:
         account.open("http://aws.sandbox", "application.sandbox", [80])
         self._account = account
+        account.world.ecs.cloud_map.add_namespace("ServiceConnectNS", "HTTP", account.world.now)
         (service,) = self.call("DescribeServices", cluster=CLUSTER, services=[SERVICE])["services"]
         self.network = service["networkConfiguration"]
         self.group = service["loadBalancers"][0]["targetGroupArn"]

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2] / "services"
 APIS = (
     "application-autoscaling", "cloudwatch", "ecr", "ec2", "ecs", "elbv2", "iam", "kms", "logs", "rds", "s3",
     "secretsmanager", "service-quotas", "sns", "ssm", "sts", "cloudtrail", "cloudformation", "acm", "efs",
+    "servicediscovery",
 )  # fmt: skip
 IAM_NAMES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas", "efs": "elasticfilesystem"}
 """An API as boto3 names it → as IAM does, where they differ."""
@@ -31,14 +32,17 @@ AS_IAM_HAS_IT = {
 
 
 @cache
-def operations() -> dict[str, str]:
-    """Return boto3's name of an operation → ``service:Operation``, the service as IAM names it."""
+def operations_of(api: str) -> dict[str, str]:
+    """Return boto3's name of each operation of an API → ``service:Operation``, the service as IAM names it."""
     loader = botocore.session.get_session().get_component("data_loader")
-    return {
-        xform_name(operation): f"{IAM_NAMES.get(api, api)}:{operation}"
-        for api in reversed(APIS)
-        for operation in loader.load_service_model(api, "service-2")["operations"]
-    }
+    found = loader.load_service_model(api, "service-2")["operations"]
+    return {xform_name(operation): f"{IAM_NAMES.get(api, api)}:{operation}" for operation in found}
+
+
+@cache
+def operations() -> dict[str, str]:
+    """Return the same of all APIs; of a name that several have, that of the first: ``create_service`` is ECS's."""
+    return {name: operation for api in reversed(APIS) for name, operation in operations_of(api).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def calls_in(service: str) -> frozenset[str]:
         for name in piece.names:
             # what begins with _ is known in its own file only
             reached += (other for other in shared[name] if not name.startswith("_") or other.where == piece.where)
-    return frozenset(operations()[name] for name in found)
+    return frozenset(found)
 
 
 @cache
@@ -93,14 +97,20 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
 def _named(path: Path, tree: ast.AST) -> _Named:
     names: set[str] = set()
     called: set[str] = set()
+    told: set[ast.AST] = set()  # a call comes before what stands in it
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 names.add(name)
             case ast.alias(name=name):
                 names.add(name.rpartition(".")[2])
-            case ast.Constant(value=str(text)) if text in operations():
-                called.add(text)
+            case ast.Call(args=[ast.Constant(value=str(api)), ast.Constant(value=str(text)) as second, *_]) if (
+                api in APIS and text in operations_of(api)
+            ):
+                called.add(operations_of(api)[text])
+                told.add(second)
+            case ast.Constant(value=str(text)) if text in operations() and node not in told:
+                called.add(operations()[text])
             case _:
                 pass
     return _Named(path, frozenset(names), frozenset(called))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.aws.ecs import discovery
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import (
     FARGATE_PROVIDERS,
@@ -44,6 +45,7 @@ def cluster(record: ClusterRecord, ecs: Ecs) -> Answer:
         "settings": record.settings or [{"name": "containerInsights", "value": "disabled"}],
         "capacityProviders": sorted(FARGATE_PROVIDERS),
         "defaultCapacityProviderStrategy": [],
+        **({"serviceConnectDefaults": {"namespace": record.namespace}} if record.namespace else {}),
     }
 
 
@@ -78,7 +80,7 @@ def service(record: Service, ecs: Ecs, *, with_tags: bool = False) -> Answer:
         platformFamily="Linux" if on_fargate(record.settings) else None,
         taskDefinition=record.revision.definition.arn,
         deploymentConfiguration=record.configuration,
-        deployments=[_deployment(each, record, tasks) for each in record.deployments]
+        deployments=[_deployment(each, record, tasks, ecs) for each in record.deployments]
         if record.controlled_by_ecs
         else [],
         taskSets=None if record.controlled_by_ecs else [_task_set(record, tasks)],
@@ -97,9 +99,11 @@ def _counts(tasks: list[Task]) -> tuple[int, int]:
     return sum(task.status == "RUNNING" for task in tasks), sum(task.status in _PENDING for task in tasks)
 
 
-def _deployment(deployment: Deployment, owner: Service, tasks: list[Task]) -> Answer:
+def _deployment(deployment: Deployment, owner: Service, tasks: list[Task], ecs: Ecs) -> Answer:
     own = of_deployment(tasks, deployment)
     running, pending = _counts(own)
+    revision = deployment.revision
+    connected = discovery.resources(ecs.cloud_map, revision.settings, revision.definition)
     return {
         "id": deployment.id,
         "status": deployment.status,
@@ -114,6 +118,7 @@ def _deployment(deployment: Deployment, owner: Service, tasks: list[Task]) -> An
         "rolloutStateReason": deployment.reason,
         **{name: value for name, value in deployment.revision.settings.items() if name not in _OF_SERVICE},
         **({"platformFamily": "Linux"} if on_fargate(deployment.revision.settings) else {}),
+        **({"serviceConnectResources": connected} if connected else {}),
     }
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from sandbox.aws.ecs import answers, requests, service_calls, task_calls
 from sandbox.aws.ecs.answers import Answer
-from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.pages import page
 
 TARGET = "AmazonEC2ContainerServiceV20141113"
 """The prefix of ``X-Amz-Target``."""
@@ -19,6 +19,7 @@ def create_cluster(ecs: Ecs, request: Answer, now: float) -> Answer:
     record = ecs.clusters.setdefault(name, ClusterRecord(f"{ecs.prefix}:cluster/{name}", name))
     record.settings = list(request.get("settings", record.settings))
     record.tags = list(request.get("tags", record.tags))
+    record.namespace = str((request.get("serviceConnectDefaults") or {}).get("namespace") or record.namespace)
     return {"cluster": answers.cluster(record, ecs)}
 
 
@@ -120,7 +121,7 @@ _FUNCTIONS: tuple[Callable[[Ecs, Answer, float], Answer], ...] = (
     list_task_definitions, list_task_definition_families,
     list_tags_for_resource, tag_resource, untag_resource,
     service_calls.create_service, service_calls.update_service, service_calls.delete_service,
-    service_calls.describe_services, service_calls.list_services,
+    service_calls.describe_services, service_calls.list_services, service_calls.list_services_by_namespace,
     service_calls.list_service_deployments, service_calls.describe_service_deployments,
     service_calls.describe_service_revisions, service_calls.stop_service_deployment,
     service_calls.continue_service_deployment,

@@ -9,14 +9,15 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sandbox.aws.ecr.registry import Registry
-from sandbox.aws.ecs import scheduler, task_lifecycle
+from sandbox.aws.ecs import discovery, scheduler, task_lifecycle
 from sandbox.aws.ecs.definitions import Definition, Definitions
 from sandbox.aws.ecs.deployments import Deployment, Revision, provider
 from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.service_settings import propagated
 from sandbox.aws.ecs.services import Service
-from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.ecs.tasks import Registration, Task
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.servicediscovery.registry import CloudMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +34,17 @@ class ClusterRecord:
     """How many container instances it has."""
     settings: list[dict[str, str]] = field(default_factory=list)
     tags: list[dict[str, str]] = field(default_factory=list)
+    namespace: str = ""
+    """The default namespace of Service Connect; empty where it has none."""
 
 
 class Ecs:
     """The state of ECS. It is changed under the world's lock, in the world's time."""
 
-    def __init__(self, account: str, region: str, registry: Registry, random: Random) -> None:
+    def __init__(self, account: str, region: str, registry: Registry, cloud_map: CloudMap, random: Random) -> None:
         self.prefix = f"arn:aws:ecs:{region}:{account}"
         self.registry = registry
+        self.cloud_map = cloud_map
         self.random = random
         self.definitions = Definitions(f"{self.prefix}:task-definition/")
         self.clusters: dict[str, ClusterRecord] = {}
@@ -81,6 +85,7 @@ class Ecs:
             tags=propagated(service.settings["propagateTags"], service.tags, revision.definition),
             capacity=provider(revision.capacity, placed) if revision.capacity else "",
             serving=revision.serving, instance=self._instance(service) if revision.on_instances else "",
+            registrations=discovery.registrations(self.cloud_map, revision.settings, revision.definition),
         )  # fmt: skip
 
     def new_id(self) -> str:
@@ -104,6 +109,7 @@ class Ecs:
         capacity: str = "",
         serving: str = "",
         instance: str = "",
+        registrations: tuple[Registration, ...] = (),
     ) -> Task:
         """Start a task. ``serving`` is the container that takes requests; empty where nobody says."""
         there = (
@@ -130,6 +136,7 @@ class Ecs:
             target_groups=tuple(target_groups),
             provider=capacity,
             instance=instance,
+            registrations=registrations,
             due=inf,
         )
         task_lifecycle.advance(task, now, self.random, self.neighbours)
@@ -221,6 +228,11 @@ class Ecs:
             if service.changed or any(service.looked < moment <= now for moment in self._moments(service)):
                 service.looked = now
                 scheduler.reconcile(service, now, self)
+                if service.status == "INACTIVE":
+                    self.cloud_map.release(service.arn)
+        for task in (*self.live.values(), *ended):
+            if task.registrations:
+                discovery.follow(self.cloud_map, task)
         self.on_moment([*self.live.values(), *ended], now)
         self._forget(now)
 

@@ -1,12 +1,12 @@
 """The calls on services and their deployments."""
 
-from sandbox.aws.ecs import answers, scheduler, service_settings
+from sandbox.aws.ecs import answers, discovery, scheduler, service_settings
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.deployments import Revision, ServiceDeployment
-from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.pages import page
 
 
 def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
@@ -19,7 +19,9 @@ def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
         raise AwsFault("InvalidParameterException", "Creation of service was not idempotent.")
     definition = ecs.definitions.usable(request.get("taskDefinition") or "")
     settings = service_settings.settings(service_settings.DEFAULTS, request, definition, ecs.neighbours)
+    settings = _with_namespace(settings, cluster.namespace)
     arn = f"{ecs.prefix}:service/{cluster.name}/{name}"
+    discovery.settle(ecs.cloud_map, arn, settings, definition, now)
     revision = ecs.new_revision(arn, definition, service_settings.rolled_out(settings), now)
     daemon = settings["schedulingStrategy"] == "DAEMON"
     usual = service_settings.DAEMON_CONFIGURATION if daemon else service_settings.CONFIGURATION
@@ -34,6 +36,17 @@ def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     ecs.services[cluster.name, name] = service
     _begin(ecs, service, revision, now)
     return {"service": answers.service(service, ecs)}
+
+
+def _with_namespace(settings: service_settings.Settings, default: str) -> service_settings.Settings:
+    """Return the settings with the namespace of the cluster where Service Connect names none.
+
+    ECS API reference, ClusterServiceConnectDefaultsRequest.
+    """
+    connect = settings.get("serviceConnectConfiguration") or {}
+    if not connect.get("enabled") or connect.get("namespace") or not default:
+        return settings
+    return {**settings, "serviceConnectConfiguration": {**connect, "namespace": default}}
 
 
 def _begin(ecs: Ecs, service: Service, revision: Revision, now: float) -> None:
@@ -57,6 +70,8 @@ def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     )
     if deploys:
         service_settings.check_deployment(settings["deploymentController"]["type"], configuration["strategy"], request)
+        settings = _with_namespace(settings, ecs.clusters[service.cluster].namespace)
+        discovery.settle(ecs.cloud_map, service.arn, settings, definition, now)
     service.configuration, service.settings = configuration, settings
     if "desiredCount" in request:
         service.desired = int(request["desiredCount"])
@@ -105,6 +120,20 @@ def list_services(ecs: Ecs, request: Answer, now: float) -> Answer:
         if service.cluster == cluster.name and service.status == "ACTIVE"
     ]
     arns, token = page(active, request)
+    return {"serviceArns": arns, **token}
+
+
+def list_services_by_namespace(ecs: Ecs, request: Answer, now: float) -> Answer:
+    """List the services whose Service Connect uses a namespace, in every cluster."""
+    del now
+    namespace = discovery.namespace_of(ecs.cloud_map, request)
+    found = []
+    for service in ecs.services.values():
+        connect = service.settings.get("serviceConnectConfiguration") or {}
+        uses = service.status == "ACTIVE" and connect.get("enabled")
+        if uses and connect.get("namespace") in {namespace.name, namespace.arn}:
+            found.append(service.arn)
+    arns, token = page(found, {"maxResults": 10, **request})
     return {"serviceArns": arns, **token}
 
 

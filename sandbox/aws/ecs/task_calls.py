@@ -4,11 +4,11 @@ from sandbox.aws.ecs import service_settings, task_answers
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import provider
-from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.start_failures import NO_CAPACITY
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.pages import page
 
 MOST_TASKS = 10
 """How many tasks one RunTask may start."""

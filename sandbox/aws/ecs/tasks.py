@@ -18,6 +18,16 @@ ECS developer guide, "Task definition parameters", container timeouts.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Where a task is registered in Cloud Map."""
+
+    service: str
+    """The ARN of Cloud Map's service."""
+    port: int | None
+    """The port that is registered; None where only the address is."""
+
+
 Resolved = tuple[str, str, Manifest | None]
 """A container's name, the reference of its image, and the manifest that the reference named; None for no image."""
 
@@ -47,6 +57,9 @@ class Task:
     instance: str = ""
     """The ARN of its container instance; empty on Fargate."""
 
+    registrations: tuple[Registration, ...] = ()
+    registered: bool = False
+    """Whether it was registered in Cloud Map, and not deregistered since."""
     status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     due: float = inf

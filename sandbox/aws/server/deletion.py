@@ -1,4 +1,7 @@
-"""A person deletes a service, or everything that is its own. Images, roles, secrets and load balancers stay."""
+"""A person deletes a service, or everything that is its own. Images, roles, secrets and load balancers stay.
+
+So do namespaces of Cloud Map; what Service Connect has there ECS deletes itself, when no task is left.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,6 +30,8 @@ def delete(world: World, service: Service, what: str) -> None:
     _entrance(world, groups)
     _network(world, service)
     _logs(world, service)
+    for arn in _registries(service) - _of_others(world, service, _registries):
+        world.ecs.cloud_map.services.pop(arn.rpartition("/")[2], None)
     for known in world.ecs.definitions.families().get(service.revision.definition.family, []):
         if known.status == "ACTIVE":
             ecs.call(world.ecs, "DeregisterTaskDefinition", {"taskDefinition": known.arn}, world.now)
@@ -117,6 +122,10 @@ def _of_others(world: World, service: Service, names: Callable[[Service], set[st
 def _groups(service: Service) -> set[str]:
     network = service.settings.get("networkConfiguration") or {}
     return set(network.get("awsvpcConfiguration", {}).get("securityGroups", ()))
+
+
+def _registries(service: Service) -> set[str]:
+    return {str(registry["registryArn"]) for registry in service.settings.get("serviceRegistries") or ()}
 
 
 def _log_groups(service: Service) -> set[str]:

@@ -1,8 +1,8 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
-ECS, ECR, CloudTrail, CloudFormation's stacks, the price list, Cost Explorer and the STS of roles are answered here,
-everything else by moto, in the account of the principal that signed; each call is logged, and fails where a fault rule
-says so. ``/_sandbox/…`` is the sandbox's control API (``control_api.py``).
+ECS, ECR, Cloud Map, CloudTrail, stacks of CloudFormation, the price list, Cost Explorer and the STS of roles are
+answered here, everything else by moto, in the account of the principal that signed; each call is logged, and fails
+where a fault rule says so. ``/_sandbox/…`` is the sandbox's control API (``control_api.py``).
 """
 
 import logging
@@ -35,6 +35,7 @@ from sandbox.aws.moto.iam import user_of
 from sandbox.aws.server import wire
 from sandbox.aws.server.control_api import ControlApi
 from sandbox.aws.server.region import Region
+from sandbox.aws.servicediscovery import api as cloud_map
 from sandbox.aws.stacks import api as stacks
 from sandbox.aws.sts import api as sts
 from sandbox.aws.sts.sessions import Identity, Sessions
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 
 ANYWHERE = frozenset({costs.TARGET, prices.TARGET})
 """``X-Amz-Target`` prefixes of services without regions: their few endpoints answer for all."""
-OWN = frozenset({ecs.TARGET, ecr.TARGET, cloudtrail.TARGET, *ANYWHERE})
+OWN = frozenset({ecs.TARGET, ecr.TARGET, cloudtrail.TARGET, cloud_map.TARGET, *ANYWHERE})
 """``X-Amz-Target`` prefixes of the services that are answered here."""
 MOTO_ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
 """The WSGI header that gives moto the account in which it answers."""

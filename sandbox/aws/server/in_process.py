@@ -37,6 +37,7 @@ from sandbox.aws.server.incidents import bring_about, bring_back
 from sandbox.aws.server.listeners import Listeners
 from sandbox.aws.server.minute import Telemetry
 from sandbox.aws.server.region import Api, Region
+from sandbox.aws.servicediscovery import api as cloud_map
 from sandbox.aws.sts.api import Sts
 from sandbox.aws.sts.sessions import Sessions
 from sandbox.aws.trail import activities
@@ -211,6 +212,7 @@ class InProcessAws:
             ecr.TARGET: ecr.Ecr(world.registry, *place, endpoint).call,
             prices.TARGET: prices.call,
             cloudtrail.TARGET: trail.call,
+            cloud_map.TARGET: cloud_map.ServiceDiscovery(world.ecs.cloud_map, place.account).call,
             activities.TARGET: world.activities.call,
         }
         if place.region == HOME.region:

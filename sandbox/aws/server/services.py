@@ -6,10 +6,12 @@ from typing import Any
 from sandbox.aws.ecr.registry import split
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.server.entrances import Entrances, Network
+from sandbox.aws.servicediscovery.registry import HTTP
 from sandbox.aws.stacks.stacks import STACK_TAG
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.world import World
 from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
+from sandbox.scenarios.discovery import Namespace
 from sandbox.scenarios.infrastructure import Infrastructure
 from sandbox.scenarios.service import (
     USUAL_CONTAINER_PORT,
@@ -24,6 +26,7 @@ Body = dict[str, Any]
 
 def create(world: World, network: Network, entrances: Entrances, wanted: Infrastructure) -> None:
     """Create everything at the world's present; the services are steady about a minute later."""
+    _namespaces(world, wanted.namespaces)
     for name in dict.fromkeys(service.cluster for service in wanted.services):
         settings = [{"name": "containerInsights", "value": "disabled"}]
         ecs.call(world.ecs, "CreateCluster", {"clusterName": name, "settings": settings}, world.now)
@@ -40,6 +43,18 @@ def create(world: World, network: Network, entrances: Entrances, wanted: Infrast
             world.stacks.add(service.stack, world.ecs.services[service.cluster, service.service_name])
         if service.traffic is not None:
             world.conditions.traffic_of[service.name] = service.traffic
+
+
+def _namespaces(world: World, wanted: Sequence[Namespace]) -> None:
+    cloud_map = world.ecs.cloud_map
+    for namespace in wanted:
+        made = cloud_map.add_namespace(namespace.name, namespace.type, world.now)
+        for service in namespace.services:
+            records = [{"Type": record.type, "TTL": record.ttl} for record in service.dns_records]
+            dns = {"DnsConfig": {"RoutingPolicy": "MULTIVALUE", "DnsRecords": records}}
+            custom = {"HealthCheckCustomConfig": {"FailureThreshold": 1}}
+            settings = {} if namespace.type == HTTP else {**dns, **custom}
+            cloud_map.add(service.name, made, settings, world.now)
 
 
 def _tags(stack: str) -> list[dict[str, str]]:
@@ -83,7 +98,7 @@ def _container(world: World, container: ContainerDefinition) -> Body:
     body |= {"name": container.name, "image": image, "essential": container.essential}
     if port is not None or "portMappings" in body:
         port = port or USUAL_CONTAINER_PORT
-        body["portMappings"] = [_port(port)]
+        body["portMappings"] = [{"name": container.name, **_port(port)}]
     if container.stop_timeout is not None:
         body["stopTimeout"] = container.stop_timeout
     if container.health_check is not None:
@@ -120,6 +135,7 @@ def _service(world: World, network: Network, entrances: Entrances, service: Serv
     }
     if service.load_balancers:
         body["healthCheckGracePeriodSeconds"] = service.health_check_grace_period_seconds
+    body |= _found_by(world, service)
     if service.scheduling_strategy == "REPLICA":
         body["desiredCount"] = service.desired_count
     if service.capacity_provider_strategy:
@@ -139,16 +155,35 @@ def _service(world: World, network: Network, entrances: Entrances, service: Serv
     return body
 
 
+def _found_by(world: World, service: Service) -> Body:
+    """Return its registries in Cloud Map, and its Service Connect."""
+    body: Body = {}
+    for registry in service.service_registries:
+        arn = next(
+            known.arn
+            for known in world.ecs.cloud_map.services.values()
+            if (known.namespace.name, known.name) == (registry.namespace, registry.service)
+        )
+        ports = registry.model_dump(include={"container_name", "container_port", "port"}, exclude_none=True)
+        body["serviceRegistries"] = [{"registryArn": arn, **spelled(ports)}]
+    if service.service_connect_configuration is not None:
+        connect = service.service_connect_configuration.model_dump(exclude_none=True, exclude_defaults=True)
+        body["serviceConnectConfiguration"] = {"enabled": True, **spelled(connect)}
+    return body
+
+
 def _configuration(wanted: DeploymentConfiguration) -> Body:
-    body = spelled(wanted.model_dump(exclude_none=True))
+    body: Body = spelled(wanted.model_dump(exclude_none=True))
     if wanted.strategy != "ROLLING":
         body["bakeTimeInMinutes"] = 1
     return body
 
 
-def spelled(fields: Body) -> Body:
+def spelled(fields: Any) -> Any:
     """Return fields with their names as ECS spells them: ``minimum_healthy_percent`` is ``minimumHealthyPercent``."""
-    return {_camel(name): spelled(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    if isinstance(fields, dict):
+        return {_camel(name): spelled(value) for name, value in fields.items()}
+    return [spelled(value) for value in fields] if isinstance(fields, list | tuple) else fields
 
 
 def _camel(name: str) -> str:

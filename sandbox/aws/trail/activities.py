@@ -4,8 +4,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.aws.ecs.pages import page
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.pages import page
 
 TARGET = "AnyScaleFrontendService"
 OPERATION = "DescribeScalingActivities"

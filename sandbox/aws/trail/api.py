@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from sandbox.aws.ecs.pages import page
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.pages import page
 from sandbox.aws.trail.events import Trail, TrailEvent
 
 TARGET = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"

@@ -14,6 +14,7 @@ from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.targets import State, Target
 from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.servicediscovery.registry import CloudMap
 from sandbox.aws.stacks.stacks import Stacks
 from sandbox.aws.trail.activities import Activities
 from sandbox.aws.trail.events import Trail
@@ -47,7 +48,7 @@ class World:
         self.workload = workload
         account, region = workload.place
         self.registry = Registry(f"{account}.dkr.ecr.{region}.amazonaws.com")
-        self.ecs = Ecs(account, region, self.registry, self.random)
+        self.ecs = Ecs(account, region, self.registry, CloudMap(account, region), self.random)
         self.conditions = conditions or Conditions()
         self.trail = Trail(region)
         self.activities = Activities()

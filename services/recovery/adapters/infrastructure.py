@@ -11,15 +11,18 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, changing, reading
 from services._aws.errors import answer_within as within
 from services._chassis.aws import Aws
+from services.recovery.adapters import recreate_discovery as discovery
 from services.recovery.adapters import recreate_entrance as entrance
 from services.recovery.adapters import recreate_network as network
 from services.recovery.adapters import recreate_scaling as scaling
+from services.recovery.adapters.discovery import names_in, registry_arns
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.needs import AwsNeeds
 from services.recovery.adapters.recreate_needs import look_at
 from services.recovery.domain.change import content_hash, values_of
 from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreation.recreate_discovery import Names
 from services.recovery.domain.recreation.recreate_needs import named_in
 from services.recovery.domain.recreation.recreate_parts import Kind, Part
 from services.recovery.domain.recreation.recreate_plan import Found
@@ -31,6 +34,8 @@ Find = Callable[[Aws, Target, Part], Awaitable[Found | None]]
 Make = Callable[[Aws, Target, Part], Awaitable[str]]
 
 _BY_KIND: Mapping[Kind, tuple[Find, Make]] = {
+    Kind.NAMESPACE: (discovery.find_namespace, discovery.make_namespace),
+    Kind.MAP_SERVICE: (discovery.find_map_service, discovery.make_map_service),
     Kind.LOG_GROUP: (network.find_log_group, network.make_log_group),
     Kind.SECURITY_GROUP: (network.find_security_group, network.make_security_group),
     Kind.SECURITY_RULES: (network.find_security_rules, network.make_security_rules),
@@ -72,6 +77,9 @@ class AwsInfrastructure:
         found = await AwsEcs(self.aws).service(target)
         return 0 if found is None or EcsService(found).being_deleted is not None else EcsService(found).desired
 
+    async def names(self, target: Target, namespace: str) -> Names:
+        return await names_in(self.aws, target, namespace)
+
     async def needs(
         self, target: Target, snapshot: Snapshot, parts: Sequence[Part], made: Sequence[Part]
     ) -> tuple[Need, ...]:
@@ -90,10 +98,17 @@ class AwsInfrastructure:
         questions += [
             (f"the listener {_place(arn)}", entrance.listener_is_there(self.aws, target, arn)) for arn in sorted(others)
         ]
+        questions += [
+            (f"the Cloud Map service {discovery.id_of(arn)}", self._map_service_is_there(target, arn))
+            for arn in _registries_besides(parts)
+        ]
         asked = await asyncio.gather(*(_answer(what, question) for what, question in questions))
         named = await look_at(self.aws, target, named_in(made))
         places = await self._cluster(target, parts)
         return (*places, *asked, *(need for need in of_version if need.what not in own), *named)
+
+    async def _map_service_is_there(self, target: Target, arn: str) -> bool:
+        return await discovery.map_service(self.aws, target, arn) is not None
 
     async def _cluster(self, target: Target, parts: Sequence[Part]) -> tuple[Need, ...]:
         """Return the cluster, and what of it the service's tasks run on."""
@@ -146,6 +161,13 @@ class AwsInfrastructure:
                 "ecs", "create_service", **part.body, clientToken=hashlib.sha256(token.encode()).hexdigest()[:32]
             )
         return str(answer["service"]["serviceArn"])
+
+
+def _registries_besides(parts: Sequence[Part]) -> list[str]:
+    """Return the registries of the service that are no parts: a snapshot of an earlier version has only their ARNs."""
+    if any(part.kind is Kind.MAP_SERVICE for part in parts):
+        return []
+    return [arn for part in parts if part.kind is Kind.SERVICE for arn in registry_arns(part.body)]
 
 
 def _run_on(cluster: Mapping[str, Any], service: Part) -> Iterator[Need]:

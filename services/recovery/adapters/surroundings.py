@@ -1,4 +1,4 @@
-"""Reads what surrounds a service (load balancing, scaling, network), and how many of its targets are healthy."""
+"""Reads what surrounds a service (load balancing, scaling, network, names), and how many of its targets are healthy."""
 
 from collections import Counter
 from collections.abc import Awaitable, Iterable
@@ -10,6 +10,7 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, reading
 from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
+from services.recovery.adapters.discovery import connect_namespace, registries
 from services.recovery.adapters.watched import alarms, dashboards, log_groups, referring_groups
 from services.recovery.domain.change import Body
 from services.recovery.domain.rollback.observed import Targets
@@ -44,7 +45,10 @@ class AwsSurroundings:
 
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Read each part by itself: one that cannot be read is named, and does not prevent the snapshot."""
-        return await _read(part(target, service) for part in (self._balancing, self._scaling, self._network))
+        parts = [part(target, service) for part in (self._balancing, self._scaling, self._network)]
+        return await _read(
+            (*parts, registries(self.aws, target, service), connect_namespace(self.aws, target, service))
+        )
 
     async def watched(self, target: Target, service: Body, definition: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Read what only a service that is made again needs, each part by itself as well."""

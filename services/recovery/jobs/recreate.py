@@ -12,18 +12,23 @@ from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.recreate import deadline, end, note
+from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.recreation.move import moved
-from services.recovery.domain.recreation.recreate_parts import Kind, Part, new_names
+from services.recovery.domain.recreation.recreate_discovery import Registry, map_services, registered, unregistered
+from services.recovery.domain.recreation.recreate_parts import OF_OTHERS, Kind, Part, new_names
 from services.recovery.domain.recreation.recreate_plan import Found, parts_of, rules_of_others
 from services.recovery.domain.recreation.recreation import Recreation, RecreationWork
 from services.recovery.domain.scaling.scale_plan import unplaced
 from services.recovery.domain.snapshots.snapshot import Snapshot
+from services.recovery.ports.recreation import Discovery
 from services.recovery.ports.service import Balancers, Ecs
 from services.recovery.recreate import Recreate, Wish
 
 SEVERAL_CALLS = frozenset({Kind.LOG_GROUP, Kind.SECURITY_RULES, Kind.TARGET_GROUP})
 """The kinds that one call alone does not make; making them again does no harm."""
+REGISTER_SECONDS = 300.0
+"""Product seconds for which tasks that serve otherwise are waited for in Cloud Map: ECS registers within seconds."""
 POLL_SECONDS = 10.0
 """Product seconds between two tries, and between two looks at the tasks."""
 
@@ -33,6 +38,7 @@ class RecreateJob:
     recreate: Recreate
     ecs: Ecs
     balancers: Balancers
+    discovery: Discovery
     store: Store
     clock: Clock
 
@@ -61,6 +67,10 @@ class _Execution:
     """The snapshot as it was taken."""
     snapshot: Snapshot | None = None
     """The same as of the place where it is made."""
+    registries: tuple[Registry, ...] = ()
+    """Where its tasks are registered in Cloud Map, by the last look."""
+    unregistered_since: float | None = None
+    """Since when they serve, but for being found there, in product time; None: they are found, or do not serve."""
 
     async def step(self, recreation: Recreation) -> Transition | None:
         """Go as far as AWS lets it; return the end, if it is over."""
@@ -71,6 +81,9 @@ class _Execution:
             if not waits:
                 now, known = moment(self.job.clock.now()), (await self._kept()) or recreation
                 return end(self.work, "recreated", self._serves(known, snapshot), now)
+            if self._is_not_registered():
+                now = moment(self.job.clock.now())
+                return end(self.work, "failed", self._not_found(recreation, waits), now)
         except Impossible as why:
             return end(self.work, "failed", f"Nothing more was made: {why}", now)
         except AwsError as failed:
@@ -94,7 +107,7 @@ class _Execution:
         if not recreation.begun and self.taken is not None:
             plan = await self.job.recreate.plan(self.taken, Wish.of(self.work.target, recreation))
             unread = [line.sentence for line in plan.lines if line.state == "unknown"]
-            if unread:
+            if plan.unread or (unread and plan.digest != recreation.plan):
                 return " ".join(unread)
             if plan.digest != recreation.plan:
                 raise Impossible(
@@ -116,7 +129,12 @@ class _Execution:
         if recreation is None:
             return "it was ended."
         now = part.with_ids(self.ids)
-        found = await self.job.recreate.infrastructure.find(self.work.target, snapshot, now)
+        try:
+            found = await self.job.recreate.infrastructure.find(self.work.target, snapshot, now)
+        except AwsError:
+            if part.kind in OF_OTHERS:
+                return ""  # AWS refuses what names it, where it is not there
+            raise
         if found is None or found.anew or found.in_the_way:
             return await self._missing(recreation, part, now, found)
         made = found.id
@@ -167,16 +185,38 @@ class _Execution:
         targets = await self.job.balancers.targets(self.work.target, body)
         healthy = service.running if targets is None else targets.healthy
         if service.running >= service.desired and healthy >= service.desired and not service.pending:
-            return ""
+            return await self._names(body, service.running)
         why = unplaced(tuple(event.message for event in service.events[:5]))
+        self.unregistered_since = None
         seen = f"{service.running} of {service.desired} tasks run, and {healthy} of their targets are healthy"
         return f"{seen}{f'; {why}' if why else ''}."
+
+    async def _names(self, body: Body, running: int) -> str:
+        """Return what is missing for others to find its tasks by name. What cannot be read is not waited for."""
+        parts = map_services(self.snapshot) if self.snapshot is not None else ()
+        known = {self.ids.get(part.ref, part.ref): part.name for part in parts}
+        self.registries = await self.job.discovery.registries(self.work.target, body, known)
+        missing = unregistered(self.registries, running, self.work.target)
+        since = self.unregistered_since
+        self.unregistered_since = (self.job.clock.now() if since is None else since) if missing else None
+        return missing
+
+    def _is_not_registered(self) -> bool:
+        """Return whether its tasks have served for so long that ECS would have registered them."""
+        since = self.unregistered_since
+        return since is not None and self.job.clock.now() - since >= REGISTER_SECONDS
 
     def _serves(self, recreation: Recreation, snapshot: Snapshot) -> str:
         since = recreation.approved_at or recreation.asked_at
         took = duration(self.job.clock.now() - since.timestamp())
         made = len(recreation.made)
-        return f"It serves again after {took}; {made} parts were made.{self._by_hand(recreation, snapshot)}"
+        names = registered(self.registries)
+        found = f" {names}" if names else ""
+        return f"It serves again after {took}; {made} parts were made.{found}{self._by_hand(recreation, snapshot)}"
+
+    def _not_found(self, recreation: Recreation, waits: str) -> str:
+        by_hand = self._by_hand(recreation, self.snapshot) if self.snapshot is not None else ""
+        return f"As many tasks run as are wanted, but others do not find them by name. {waits}{by_hand}"
 
     def _too_late(self, recreation: Recreation, waits: str) -> str:
         made = f"{len(recreation.made)} of {len(recreation.makes)} parts were made, and stay."

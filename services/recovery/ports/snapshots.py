@@ -13,7 +13,7 @@ from services.recovery.domain.snapshots.snapshot_index import SnapshotEntry
 
 class Surroundings(Protocol):
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return load balancing, scaling and network, and a sentence for each part that could not be read."""
+        """Return load balancing, scaling, network and Cloud Map, and a sentence for each part that was not read."""
         ...
 
     async def watched(self, target: Target, service: Body, definition: Body) -> tuple[dict[str, Any], tuple[str, ...]]:

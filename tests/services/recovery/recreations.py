@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from services.recovery.domain.recreation.recreate_parts import Part
+from services.recovery.domain.recreation.recreate_parts import OF_OTHERS, Part
 from services.recovery.domain.recreation.recreate_plan import Found, RecreationPlan, Seen, parts_of, plan_recreation
 from services.recovery.domain.snapshots.snapshot import Snapshot
 from tests.services.recovery.harness import TARGET
@@ -18,6 +18,14 @@ RULE = f"{ELB}:listener-rule/app/main/aaa/ddd/eee"
 VERSION = "arn:aws:ecs:us-west-2:123456789012:task-definition/backend:7"
 IMAGE = "123456789012.dkr.ecr.us-west-2.amazonaws.com/backend@sha256:" + "a" * 64
 POLICY = "arn:aws:autoscaling:us-west-2:123456789012:scalingPolicy:1:resource/ecs/service/c/s:policyName/up"
+MAP = "arn:aws:servicediscovery:us-west-2:123456789012"
+SPACE = {"Id": "ns-0a1", "Arn": f"{MAP}:namespace/ns-0a1", "Name": "court.internal", "Type": "DNS_PRIVATE"}
+CONNECTED = {"Id": "ns-0b2", "Arn": f"{MAP}:namespace/ns-0b2", "Name": "internal", "Type": "HTTP"}
+REGISTRY: dict[str, Any] = {
+    "Id": "srv-0c3", "Arn": f"{MAP}:service/srv-0c3", "Name": "backend", "NamespaceId": "ns-0a1", "Type": "DNS_HTTP",
+    "DnsConfig": {"RoutingPolicy": "MULTIVALUE", "DnsRecords": [{"Type": "A", "TTL": 60}]},
+    "HealthCheckCustomConfig": {"FailureThreshold": 1}, "Namespace": SPACE,
+}  # fmt: skip
 SCALED = {
     "ServiceNamespace": "ecs",
     "ResourceId": f"service/{TARGET.cluster}/{TARGET.service}",
@@ -50,6 +58,7 @@ SERVICE: dict[str, Any] = {
         {"targetGroupArn": WEB, "containerName": "web", "containerPort": 80},
         {"targetGroupArn": ADMIN, "containerName": "web", "containerPort": 81},
     ],
+    "serviceRegistries": [{"registryArn": REGISTRY["Arn"]}],
     "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-0old"]}},
     "tags": [{"key": "team", "value": "court"}, {"key": "aws:ecs:x", "value": "y"}],
     "deployments": [
@@ -131,6 +140,8 @@ AROUND: dict[str, Any] = {
         {"AlarmName": "busy", "AlarmArn": "arn:alarm:busy", "MetricName": "CPUUtilization", "AlarmActions": [POLICY]},
     ],
     "composite_alarms": [{"AlarmName": "all", "AlarmRule": 'ALARM("web-5xx") OR ALARM("busy")'}],
+    "registries": [REGISTRY],
+    "connect_namespace": CONNECTED,
     "dashboards": {"surefoot-c-_-s": '{"widgets": ["targetgroup/web/b0b"]}'},
 }  # fmt: skip
 
@@ -153,6 +164,7 @@ def snapshot(
 def daemon() -> Snapshot:
     """Return a DAEMON service on EC2, without a network of its own and without a load balancer."""
     none = ("networkConfiguration", "loadBalancers", "desiredCount", "healthCheckGracePeriodSeconds",
+            "serviceRegistries", "registries",
             "security_groups", "referring_groups", "target_groups", "listeners", "rules", "load_balancers",
             "scalable_targets", "scaling_policies", "scheduled_actions", "alarms", "composite_alarms")  # fmt: skip
     return snapshot({"schedulingStrategy": "DAEMON", "launchType": "EC2"}, without=none)
@@ -166,9 +178,10 @@ def worker() -> Snapshot:
 
 
 def planned(taken: Snapshot, found: dict[str, Seen] | None = None, needs: Any = ()) -> RecreationPlan:
-    """Return the plan where nothing is there but what is ``found``, by the keys of parts."""
+    """Return the plan where nothing is there but what others own and what is ``found``, by the keys of parts."""
     parts = parts_of(taken, NOW)
-    return plan_recreation(taken, parts, {part.key: (found or {}).get(part.key) for part in parts}, needs)
+    seen: dict[str, Seen] = {part.key: Found(part.ref, part.body) for part in parts if part.kind in OF_OTHERS}
+    return plan_recreation(taken, parts, dict.fromkeys(part.key for part in parts) | seen | (found or {}), needs)
 
 
 def there(taken: Snapshot) -> dict[str, Seen]:

@@ -38,7 +38,7 @@ async def test_it_says_that_all_could_be_made_again_and_makes_nothing(
     operation = await drilled(recovery, web, plan="recreate")
     assert (operation["result"], operation["rto_seconds"], operation["finding"]) == ("measured", None, "")
     sentence = operation["sentence"]
-    assert sentence.startswith("Nothing was made. If all of it were gone, its 16 parts could be made again from the")
+    assert sentence.startswith("Nothing was made. If all of it were gone, its 17 parts could be made again from the")
     assert "to look and plan took" in sentence
     assert "The account's quotas were not looked at." in sentence
     assert (recovery.infrastructure.made, recovery.ecs.changing) == ([], [])

@@ -42,6 +42,7 @@ def test_everything_is_made_in_an_order_in_which_each_part_finds_what_it_needs()
         f"listener:{PLACE}",
         f"listener rule:{PLACE} priority 5",
         "task definition:backend:7",
+        "Cloud Map service:backend.court.internal",
         "alarm:web-5xx",
         "service:BackendService",
         "scalable target:ecs:service:DesiredCount",
@@ -235,17 +236,6 @@ def test_what_stays_and_names_what_stays_is_not_told() -> None:
     gone = {"log group:/ecs/backend", "composite alarm:all"}
     plan = planned(WHOLE, {key: found for key, found in there(WHOLE).items() if key not in gone})
     assert not [warning for warning in plan.warnings if "another id" in warning]
-
-
-def test_by_which_names_it_is_found_in_the_network_is_not_looked_at_and_that_is_told() -> None:
-    arn = "arn:aws:servicediscovery:us-west-2:123456789012:service/srv-7"
-    found = " ".join(planned(snapshot({"serviceRegistries": [{"registryArn": arn}]})).warnings)
-    assert "Its Service Connect namespace internal is not looked at: it has to be there" in found
-    assert "Its Cloud Map services (srv-7) are not looked at" in found
-    there_already = planned(WHOLE, {"service:BackendService": Found()})
-    assert not [warning for warning in there_already.warnings if "Connect" in warning]
-    off = [{"id": "1", "status": "PRIMARY", "serviceConnectConfiguration": {"enabled": False}}]
-    assert not [warning for warning in planned(snapshot({"deployments": off})).warnings if "Connect" in warning]
 
 
 def test_names_that_stand_for_one_another_are_put_in_place_at_once() -> None:

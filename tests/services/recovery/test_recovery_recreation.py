@@ -17,7 +17,8 @@ from services.recovery.decisions.recreate import PlanDecision, approve, ask
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.move import Move
-from services.recovery.domain.recreation.recreate_parts import Kind
+from services.recovery.domain.recreation.recreate_discovery import Registry
+from services.recovery.domain.recreation.recreate_parts import OF_OTHERS, Kind
 from services.recovery.domain.recreation.recreate_plan import Found, parts_of
 from services.recovery.domain.recreation.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.rollback.observed import Targets
@@ -28,7 +29,8 @@ from tests.services.recovery.recreations import NOW, snapshot, there
 from tests.services.recovery.web import client_of
 
 WHOLE = snapshot()
-WHOLE_PARTS = parts_of(WHOLE, NOW)
+WHOLE_PARTS = tuple(part for part in parts_of(WHOLE, NOW) if part.kind not in OF_OTHERS)
+"""What is made of it."""
 HERE = f"/recreate/{TARGET.cluster}/{TARGET.service}"
 DENIED = AwsError("Elastic Load Balancing refused CreateTargetGroup", code="AccessDenied")
 LOST = AwsError("AWS did not answer", code="RequestTimeout", temporary=True)
@@ -40,6 +42,8 @@ class World:
 
     recovery: Recovery = field(default_factory=Recovery)
     healthy: int = 6
+    found_by: tuple[Registry, ...] = (Registry("backend", 6),)
+    """Where its tasks are registered."""
 
     async def service(self, target: Target) -> dict[str, Any] | None:
         if "service:BackendService" not in self.recovery.infrastructure.present:
@@ -52,10 +56,13 @@ class World:
     async def targets(self, target: Target, service: dict[str, Any]) -> Targets | None:
         return Targets(healthy=self.healthy, waiting=0, draining=0)
 
+    async def registries(self, target: Target, service: dict[str, Any], names: Any) -> tuple[Registry, ...]:
+        return self.found_by
+
     async def work(self, name: str, die_at: int | None = None) -> bool:
         """Run the job until its end, or until its process dies; return whether it has ended."""
         told, held = self.recovery, self.recovery.store.jobs[name]
-        job = RecreateJob(told.recreate, self, self, told.store, told.clock)  # type: ignore[arg-type]  # what it calls
+        job = RecreateJob(told.recreate, self, self, self, told.store, told.clock)  # type: ignore[arg-type]  # what it calls
         try:
             end = await job(Work(held, told.store, die_at=die_at))
         except Crash:
@@ -116,7 +123,7 @@ async def test_what_is_gone_is_made_in_order_once_somebody_else_has_approved(
     assert not world.recovery.store.jobs
     assert (await web.post(f"{HERE}/approve", json={"actor": "bob", "plan": plan})).status_code == 202
     assert await world.work(name)
-    assert world.made == [part["kind"] + ":" + part["name"] for part in answer["parts"]]
+    assert world.made == [part["kind"] + ":" + part["name"] for part in answer["parts"] if part["kind"] != "namespace"]
     [started], [finished] = world.events(RecreationStarted), world.events(RecreationFinished)
     assert (started.actor, started.approved_by, started.plan) == ("ann", "bob", plan)
     assert (finished.result, list(finished.made)) == ("recreated", world.made)
@@ -172,7 +179,7 @@ async def test_what_is_denied_waits_says_so_and_goes_on_once_it_is_allowed(
 
     def grant() -> None:
         waits = world.operation(name)["sentence"]
-        assert waits.startswith("4 of 16 parts are made. It waits: Elastic Load Balancing refused CreateTargetGroup.")
+        assert waits.startswith("4 of 17 parts are made. It waits: Elastic Load Balancing refused CreateTargetGroup.")
         assert "surefoot iam --recreate" in waits
         world.recovery.infrastructure.refusing.clear()
 
@@ -189,10 +196,10 @@ async def test_what_is_never_allowed_ends_after_an_hour_and_what_was_made_stays(
     assert await world.work(name)
     operation = world.operation(name)
     assert (operation["state"], operation["result"]) == ("failed", "failed")
-    assert "4 of 16 parts were made, and stay" in operation["sentence"]
+    assert "4 of 17 parts were made, and stay" in operation["sentence"]
     assert 3600 <= world.recovery.clock.now() - began <= 3700
     again = await asked(web)
-    assert [part["made"] for part in again["parts"][:5]] == [False] * 4 + [True], "it goes on from what was made"
+    assert [part["made"] for part in again["parts"][2:7]] == [False] * 4 + [True], "it goes on from what was made"
 
 
 async def test_tasks_that_do_not_become_healthy_are_no_success(world: World, web: httpx2.AsyncClient) -> None:
@@ -330,4 +337,4 @@ async def test_what_a_restored_redis_has_forgotten_ends_once_and_nothing_is_made
 
 
 def test_every_kind_is_made_by_somebody() -> None:
-    assert {part.kind for part in WHOLE_PARTS} == set(Kind)
+    assert {part.kind for part in WHOLE_PARTS} == set(Kind) - OF_OTHERS

@@ -36,7 +36,7 @@ def why_failed(looked: Looked) -> str:
 def planned_sentence(snapshot: Snapshot, looked: Looked, seconds: float, now: float) -> str:
     """Return what was found, in sentences. ``seconds``: how long it took; ``now``: epoch seconds."""
     age = duration(max(0.0, now - snapshot.taken_at.timestamp()))
-    parts = len(looked.plan.lines)
+    parts = len(looked.plan.makes)
     found = (
         f"Nothing was made. If all of it were gone, its {parts} parts could be made again from the snapshot "
         f"{snapshot.snapshot_id}, which was taken {age} ago; to look and plan took {exact(seconds)}."

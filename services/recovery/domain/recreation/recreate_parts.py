@@ -26,6 +26,8 @@ class Kind(StrEnum):
     LISTENER = "listener"
     LISTENER_RULE = "listener rule"
     TASK_DEFINITION = "task definition"
+    NAMESPACE = "namespace"
+    MAP_SERVICE = "Cloud Map service"
     ALARM = "alarm"
     COMPOSITE_ALARM = "composite alarm"
     SERVICE = "service"
@@ -37,6 +39,8 @@ class Kind(StrEnum):
 
 FRONTS = frozenset({Kind.LISTENER, Kind.LISTENER_RULE})
 """The kinds by which requests reach a target group."""
+OF_OTHERS = frozenset({Kind.NAMESPACE})
+"""The kinds that have an owner of their own: they are looked for, and never made."""
 GETS_NEW_ID = FRONTS | {Kind.SECURITY_GROUP, Kind.TARGET_GROUP, Kind.SCALING_POLICY}
 """The kinds that AWS gives another id each time."""
 
@@ -94,14 +98,15 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def new_names(ref: str, found: str) -> dict[str, str]:
-    """Return what stands for what from now on: the id itself, and the end of an ARN that metrics are counted under.
+    """Return what stands for what from now on: the id itself, and the end of an ARN under which others know it.
 
-    Source: CloudWatch's dimensions TargetGroup (``targetgroup/NAME/ID``) and LoadBalancer (``app/NAME/ID``).
+    Source: CloudWatch's dimensions TargetGroup (``targetgroup/NAME/ID``) and LoadBalancer (``app/NAME/ID``); Cloud Map
+    knows a namespace by its id.
     """
     if not ref or not found or ref == found:
         return {}
     names = {ref: found}
-    for border, kept in ((":targetgroup/", "targetgroup/"), (":loadbalancer/", "")):
+    for border, kept in ((":targetgroup/", "targetgroup/"), (":loadbalancer/", ""), (":namespace/", "")):
         if border in ref and border in found:
             names[kept + ref.partition(border)[2]] = kept + found.partition(border)[2]
     return names

@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.recreation.move import Besides
+from services.recovery.domain.recreation.recreate_discovery import deploy_command, map_services, namespaces
 from services.recovery.domain.recreation.recreate_entrance import forwarded_to, fronts, target_groups
 from services.recovery.domain.recreation.recreate_needs import cautions, not_known, obstacles
 from services.recovery.domain.recreation.recreate_parts import (
     FRONTS,
     GETS_NEW_ID,
+    OF_OTHERS,
     Kind,
     Part,
     capital,
@@ -26,7 +28,6 @@ from services.recovery.domain.recreation.recreate_parts import (
 from services.recovery.domain.recreation.recreate_service import (
     alarms,
     dashboards,
-    names_in_the_network,
     scaling,
     service,
 )
@@ -41,6 +42,7 @@ _HELD = {
     "target_groups": "its target groups",
     "security_groups": "its security groups",
     "scalable_targets": "what scales it",
+    "registries": "the service of Cloud Map with which its tasks are registered",
 }
 """Part of a snapshot's surroundings → what is not known without it."""
 
@@ -82,7 +84,7 @@ class Line:
 
     @property
     def made(self) -> bool:
-        return self.state == "missing"
+        return self.state == "missing" and self.part.kind not in OF_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ class RecreationPlan:
         return tuple(line.part.key for line in self.lines if line.made)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Return a sentence for each part that could not be looked at, and that nothing is made without."""
+        return tuple(line.sentence for line in self.lines if line.state == "unknown" and _is_needed(line))
+
+    @property
     def sentence(self) -> str:
         missing = [line for line in self.lines if line.made]
         if self.blocked:
@@ -121,11 +128,13 @@ def parts_of(snapshot: Snapshot, now: datetime, count: int | None = None) -> tup
     ``count``: how many tasks are wanted; None: as many as when the snapshot was taken.
     """
     return (
+        *namespaces(snapshot),
         *log_groups(snapshot),
         *security_groups(snapshot),
         *target_groups(snapshot),
         *fronts(snapshot),
         task_definition(snapshot),
+        *map_services(snapshot),
         *alarms(snapshot, after_scaling=False),
         service(snapshot, count),
         *scaling(snapshot, now),
@@ -155,7 +164,7 @@ def plan_recreation(
         by_hand=tuple(rules_of_others(snapshot, {line.part.ref for line in lines if line.made}, {})),
         digest=_digest(snapshot, lines),
         tasks=None if wanted is None else int(wanted),
-        unknown=(*unread, *not_known(needs)),
+        unknown=(*unread, *_unread_of_others(lines), *not_known(needs)),
     )
 
 
@@ -194,7 +203,7 @@ def _blocked(lines: Sequence[Line], seen: Mapping[str, Seen], needs: Sequence[Ne
     yield from obstacles(needs)
     for line in lines:
         found = seen[line.part.key]
-        if line.made and line.part.cannot:
+        if line.state == "missing" and line.part.cannot:
             yield f"{capital(line.part.called)} cannot be made: {line.part.cannot}."
         if isinstance(found, Found) and found.in_the_way:
             yield f"{capital(line.part.called)} cannot be made: {found.in_the_way}."
@@ -203,8 +212,17 @@ def _blocked(lines: Sequence[Line], seen: Mapping[str, Seen], needs: Sequence[Ne
 
 def _unread(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
-        if line.state == "unknown":
+        if line.state == "unknown" and _is_needed(line):
             yield f"{line.sentence} Let recovery's role look at it (surefoot iam)."
+
+
+def _unread_of_others(lines: Sequence[Line]) -> tuple[str, ...]:
+    return tuple(line.sentence for line in lines if line.state == "unknown" and not _is_needed(line))
+
+
+def _is_needed(line: Line) -> bool:
+    """Return whether it has to be looked at: whether what others own is there AWS says itself, when it is named."""
+    return line.part.kind not in OF_OTHERS
 
 
 def _without_a_way(lines: Sequence[Line], seen: Mapping[str, Seen]) -> Iterator[str]:
@@ -235,14 +253,26 @@ def _warnings(snapshot: Snapshot, lines: Sequence[Line], needs: Sequence[Need]) 
     for line in lines:
         if line.state == "differs":
             yield line.sentence
+    yield from _unread_of_others(lines)
     yield from _names_gone(lines)
-    for line in lines:
-        if line.made and line.part.kind is Kind.SERVICE:
-            yield from names_in_the_network(line.part)
+    yield from _registers_later(snapshot, lines)
     if any(line.part.kind is Kind.LISTENER and line.made and line.part.body.get("Certificates") for line in lines):
         yield "Of a listener's certificates the snapshot has the first alone: add others by hand."
     if any(line.part.kind is Kind.TARGET_GROUP and line.made for line in lines):
         yield "The tags of target groups, listeners, rules and alarms are not in the snapshot."
+    if any(line.part.kind is Kind.MAP_SERVICE and line.made for line in lines):
+        yield "The tags of Cloud Map services are not in the snapshot."
+
+
+def _registers_later(snapshot: Snapshot, lines: Sequence[Line]) -> Iterator[str]:
+    """Yield a sentence where tasks run already, and the service of Cloud Map is made: it stays empty."""
+    stays = any(line.part.kind is Kind.SERVICE and not line.made for line in lines)
+    for line in lines:
+        if stays and line.made and line.part.kind is Kind.MAP_SERVICE:
+            yield (
+                f"The service stays as it is. ECS registers its tasks in {line.part.called} only with a new deployment "
+                f"(and where it gets another ARN, by naming that): {deploy_command(snapshot.target)}"
+            )
 
 
 def _names_gone(lines: Sequence[Line]) -> Iterator[str]:
@@ -263,6 +293,8 @@ def _expects(snapshot: Snapshot, name: str) -> bool:
     """Return whether a service of this kind has such a part at all."""
     if name == "target_groups":
         return bool(snapshot.service.get("loadBalancers"))
+    if name == "registries":
+        return bool(snapshot.service.get("serviceRegistries"))
     if name in {"security_groups", "referring_groups"}:
         return bool(snapshot.service.get("networkConfiguration"))
     return True
@@ -289,7 +321,10 @@ def rules_of_others(snapshot: Snapshot, gone: set[str], ids: Mapping[str, str]) 
 
 
 def _digest(snapshot: Snapshot, lines: Sequence[Line]) -> str:
-    """Return the digest that an approval is bound to: the snapshot, and exactly what is made and what is left."""
-    facts = [[line.part.key, line.state, line.part.fingerprint] for line in lines]
+    """Return the digest that an approval is bound to: the snapshot, and exactly what is made and what is left.
+
+    What others own is neither; where another one stands for it, the parts that name it are others.
+    """
+    facts = [[line.part.key, line.state, line.part.fingerprint] for line in lines if _is_needed(line)]
     text = json.dumps([str(snapshot.target), snapshot.snapshot_id, facts])
     return hashlib.sha256(text.encode()).hexdigest()

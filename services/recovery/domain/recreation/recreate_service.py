@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from contracts.prose import quote
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.recreation.recreate_discovery import connect_of
 from services.recovery.domain.recreation.recreate_parts import Kind, Part, own_tags
 from services.recovery.domain.snapshots.snapshot import OF_DEPLOYMENT, RESTORED_SETTINGS, Snapshot
 
@@ -40,6 +40,9 @@ def service(snapshot: Snapshot, count: int | None) -> Part:
     body: Body = {"cluster": target.cluster, "serviceName": target.service, "taskDefinition": snapshot.version}
     body |= {name: then[name] for name in RESTORED_SETTINGS if then.get(name) not in (None, [], {}, "NONE", False)}
     body |= {name: live[name] for name in (*OF_DEPLOYMENT, "vpcLatticeConfigurations") if live.get(name)}
+    connect, namespace = connect_of(body), snapshot.surroundings.get("connect_namespace")
+    if connect and namespace and not connect.get("namespace"):  # it was the default of its cluster
+        body["serviceConnectConfiguration"] = {**connect, "namespace": namespace["Arn"]}
     body |= {"schedulingStrategy": then.get("schedulingStrategy", "REPLICA")}
     if body["schedulingStrategy"] != "DAEMON":
         body["desiredCount"] = wanted_tasks(snapshot, count)
@@ -51,23 +54,6 @@ def service(snapshot: Snapshot, count: int | None) -> Part:
         body.pop("healthCheckGracePeriodSeconds", None)
     tags = own_tags(then.get("tags", ()), "key")
     return Part(Kind.SERVICE, target.service, body | ({"tags": tags} if tags else {}))
-
-
-def names_in_the_network(service: Part) -> Iterator[str]:
-    """Yield a sentence for what a service is found by besides its load balancers: it is neither made nor looked at."""
-    connect = service.body.get("serviceConnectConfiguration") or {}
-    if connect.get("enabled"):
-        namespace = quote(str(connect.get("namespace") or "of its cluster"))
-        yield (
-            f"Its Service Connect namespace {namespace} is not looked at: it has to be there, and the names of the "
-            "service must be free in it, or ECS refuses the service."
-        )
-    registries = [
-        str(each.get("registryArn", "")).rpartition("/")[2] for each in service.body.get("serviceRegistries", ())
-    ]
-    if registries:
-        named = ", ".join(quote(name) for name in registries)
-        yield f"Its Cloud Map services ({named}) are not looked at: they have to be there, or ECS refuses the service."
 
 
 def _on_fargate(body: Mapping[str, Any]) -> bool:

@@ -137,6 +137,8 @@ def around_facts(side: Side, part: str) -> Facts:
         }
     if part == "rules":
         return _rules(side)
+    if part == "registries":
+        return _registries(side.around[part])
     return {
         f"the rule set of the security group {group.get('GroupId')}": Fact(
             written(canonical([group.get("IpPermissions"), {"out": group.get("IpPermissionsEgress")}])), None
@@ -145,7 +147,7 @@ def around_facts(side: Side, part: str) -> Facts:
     }
 
 
-COMPARED_AROUND = ("target_groups", "target_group_attributes", "rules", "security_groups")
+COMPARED_AROUND = ("target_groups", "target_group_attributes", "rules", "security_groups", "registries")
 
 
 def scaling_facts(side: Side) -> Facts:
@@ -220,6 +222,15 @@ def _groups(groups: Iterable[Mapping[str, Any]]) -> Facts:
         for group in groups
         for name in _OF_GROUP
         if (content := canonical(group.get(name))) is not None
+    }
+
+
+def _registries(services: Iterable[Mapping[str, Any]]) -> Facts:
+    return {
+        f"{name} of the Cloud Map service {service.get('Name')}": _shown(content)
+        for service in services
+        for name in ("NamespaceId", "DnsConfig", "HealthCheckConfig", "HealthCheckCustomConfig")
+        if (content := canonical(service.get(name))) is not None
     }
 
 

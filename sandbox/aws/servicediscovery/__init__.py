@@ -1,0 +1,1 @@
+"""Cloud Map: namespaces, their services, and the instances that ECS registers."""
