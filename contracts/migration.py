@@ -27,6 +27,8 @@ SCHEMA_KNOWN, NO_ECS_ROLLBACK = "schema_known", "no_rollback_by_ecs"
 """The gates of ``check-migration``."""
 EFFECT, KEPT_READY = "migration_effect", "migration_kept_ready"
 """Gates of ``migrate``, too: exit code 0 was seen to have had no effect; the version that serves is not ready since."""
+QUIET = "migration_alerts_over"
+"""A gate of ``migrate``: no critical alert of the service stands that began while the task ran."""
 BEGUN, DONE = "migration_begun", "migration_done"
 """The gates of ``migrate``: the first fails where it is certain that nothing was migrated."""
 
@@ -41,6 +43,7 @@ class CheckMigration(Event):
         NO_ECS_ROLLBACK: "ECS itself would roll nothing back over a migration that nobody calls compatible",
         EFFECT: "the application tells that the migration has had an effect, where it tells anything of that",
         KEPT_READY: "the version that is live stays ready on the new schema, where one is to be able to go back",
+        QUIET: "no critical alert of the service stands that began while the migration's task ran",
         "check_migration": "what the migration runs with could be looked at",
         "check_migration_answered": "recovery answered in time what the migration runs with",
     }
@@ -88,6 +91,9 @@ class MigrationStarted(Event):
     trigger: Trigger
     schema_before: SchemaStatus | None = None
     """What the application told of its schema before; None in an event of the previous version."""
+    database: Plain = ""
+    """The database that the policy names, of which it is the only migration; empty where none is named, and in an event
+    of the previous version."""
 
 
 class MigrationFinished(Event):
@@ -106,4 +112,5 @@ class MigrationFinished(Event):
     schema_after: SchemaStatus | None = None
     """What it told once the task had ended; None where it was not asked."""
     against: Plain = ""
-    """The gate that speaks against it although it ended with exit code 0 (``EFFECT``, ``KEPT_READY``); empty: none."""
+    """The gate that speaks against it although it ended with exit code 0 (``EFFECT``, ``KEPT_READY``, ``QUIET``);
+    empty: none."""

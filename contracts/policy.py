@@ -235,6 +235,9 @@ class Recovery(Section):
     back over it. A request may say so of its own migration."""
     migration_at_limit: Literal["leave", "stop"] = default("leave", "Surefoot's own choice: half of one may be done")
     """What becomes of a migration that takes longer: it goes on, or its task is stopped."""
+    migration_on_alert: Literal["follow", "stop"] = default("follow", "Surefoot's own choice: half of one may be done")
+    """What becomes of a migration while a critical alert of its service fires that began after its task: it is
+    followed, or its task is stopped. A run does not go on to its change while such an alert stands, either way."""
     migration_success: Literal["application", "exit-code"] = default("application", "Surefoot's own choice")
     """What a migration's success is: exit code 0, where nothing that the application tells under
     `application.ready_path` speaks against it; or exit code 0 alone, for an application that tells it wrongly."""

@@ -135,7 +135,7 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "ecr:DescribePullThroughCacheRules": _WAY_BACK,
         "ecr:GetLifecyclePolicy": _SOON,
         "ecs:RunTask": _MIGRATION,
-        "ecs:StopTask": "a migration that takes too long, where `recovery.migration_at_limit` is `stop`",
+        "ecs:StopTask": "a migration, where `recovery.migration_at_limit` or `recovery.migration_on_alert` is `stop`",
         "ecs:DescribeClusters": _AGAIN,
         "acm:DescribeCertificate": _OTHERS,
         "elasticfilesystem:DescribeAccessPoints": _OTHERS,

@@ -103,11 +103,14 @@ def asked(api: "Surefoot", place: Place, body: dict[str, Any], requester: Reques
 
 def _followed(api: "Surefoot", place: Place, operation_id: str, *, as_json: bool) -> int:
     operation: dict[str, Any] = api.operation(operation_id, place)
-    phase = ""
+    phase, remark = "", ""
     while operation.get("state") == "running" and not operation.get("overdue"):
         if operation.get("phase", "") != phase:
             phase = operation.get("phase", "")
             note(f"{phase} …")
+        if operation.get("sentence", "") != remark:
+            remark = operation.get("sentence", "")
+            note(*((("warning: ", "yellow"), remark) if remark else ("What was warned of is over.",)))
         time.sleep(LOOK_SECONDS)
         operation = api.operation(operation_id, place)
     result(operation, as_json, ended)

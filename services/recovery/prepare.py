@@ -48,8 +48,7 @@ class MigrationPlanner:
             digests=await self.ecs.digests(target, service) if of_live else {},
             tagged={tag: await self.images.digest(target, tag) for tag in tags},
         )
-        overridden = frozenset(override.gate for override in asked.overrides)
-        return plan_migration(seen, asked, policy.change, target.region, overridden)
+        return plan_migration(seen, asked, policy.change, target.region, asked.overridden)
 
 
 def _facts(service: EcsService) -> ServiceFacts:

@@ -33,8 +33,8 @@ class Api:
     def operation(self, id_: str, _place: Place) -> dict[str, Any]:
         self.looks += 1
         running = {"state": "running", "phase": "running", "log": [], "sentence": ""}
-        if self.looks == 1:
-            return running
+        if self.looks <= 3:
+            return running | {"sentence": ("", "It is likely to hold locks.", "")[self.looks - 1]}
         if not self.result:
             return running | {"overdue": True, "sentence": f"{id_} goes on"}
         state = "finished" if self.result == "succeeded" else "failed"
@@ -70,6 +70,7 @@ def test_a_migration_is_followed_to_its_end(
     out, err = capsys.readouterr()
     assert out == shown
     assert "warning: On Spot." in err
+    assert err.count("warning: It is likely to hold locks.\nWhat was warned of is over.\n") == 1
 
 
 def test_a_plan_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.scaling_database_connections": 400,
     "recovery.scaling_without_database": True,
     "recovery.migration_at_limit": "stop",
+    "recovery.migration_on_alert": "stop",
     "recovery.migration_command": ["flask", "db", "upgrade"],
     "recovery.migration_container": "backend",
     "recovery.migration_success": "exit-code",

@@ -132,6 +132,7 @@ class MigrationEndpoints:
             images={named: reference} if body.image else None,
             minutes=body.timeout_minutes or recovery.migration_minutes,
             at_limit=recovery.migration_at_limit,
+            on_alert=recovery.migration_on_alert,
             asked_at=self.operations.now,
             overrides=body.overrides,
             compatible=body.compatible or recovery.migrations_compatible,

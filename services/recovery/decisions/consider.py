@@ -53,7 +53,7 @@ def considered(
     if not isinstance(answer, GoesBack):
         version = seen.live.task_definition if seen.live else ""
         return _on_record(protection, work, in_time(answer, work.asked_at, now), policy, now, version)
-    if over := _over_a_migration(protection, answer.to.snapshot_id):
+    if over := _over_a_migration(protection, answer.to.snapshot_id, alert):
         return _on_record(protection, work, over, policy, now, answer.live.task_definition)
     rollback = RollingBack.begun(
         alerts.trigger_of(alert),
@@ -70,13 +70,19 @@ def considered(
     return begin_on_record(protection, work.target, rollback, acted(Why.ALERT, answer.sentence), "", alert, digest)
 
 
-def _over_a_migration(protection: Protection, snapshot_id: str) -> Answer | None:
-    """Return why nothing goes back to a snapshot by itself: the schema is not, or may not be, that of its version."""
+def _over_a_migration(protection: Protection, snapshot_id: str, alert: CriticalAlert) -> Answer | None:
+    """Return why nothing goes back to a snapshot by itself: the schema is not, or may not be, that of its version, or
+    a migration was under way, which requests may have waited for.
+    """
     if protection.migration is not None:
         return call_people(Why.UNDER_WAY, f"{protection.migration.migration_id} is under way on the service")
     entry = next((entry for entry in protection.snapshots if entry.snapshot_id == snapshot_id), None)
     why = protection.why_not_over_schema(entry.taken_at) if entry is not None else ""
-    return call_people(Why.NO_WAY_BACK, why) if why else None
+    if why:
+        return call_people(Why.NO_WAY_BACK, why)
+    past = next((past for past in protection.past_migrations if past.explains(alert)), None)
+    because = "was under way when the rule was broken: what waited for its locks is no version's doing"
+    return call_people(Why.UNDER_WAY, f"{past.migration_id} {because}") if past is not None else None
 
 
 def _on_record(

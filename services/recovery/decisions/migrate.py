@@ -5,23 +5,24 @@ from datetime import datetime
 from typing import Any
 
 from contracts.base import Target, caused_id
-from contracts.migration import MigrationFinished, MigrationStarted
+from contracts.migration import QUIET, MigrationFinished, MigrationStarted
 from contracts.prose import prose
 from contracts.schema_status import SchemaStatus
 from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.drill import goes_first
 from services.recovery.decisions.migrate_answer import answer_to_run, overdue_answer
 from services.recovery.domain.migration.log_secrets import words_shown
+from services.recovery.domain.migration.meanwhile import with_alerts
 from services.recovery.domain.migration.migration import (
     MOST_PAST_MIGRATIONS,
     MigrateWork,
     Migration,
-    MigrationOperation,
     MigrationPlan,
     PastMigration,
     SchemaChanged,
 )
 from services.recovery.domain.migration.migration_end import Ended, did_not_start, not_known
+from services.recovery.domain.migration.migration_operation import MigrationOperation
 from services.recovery.domain.protection import Protection, key_of
 
 MIGRATE = "migrate"
@@ -67,7 +68,7 @@ def note_plan(work: MigrateWork, plan: MigrationPlan, schema: SchemaStatus | Non
     def decide(protection: Protection, migration: Migration) -> Decision:
         if migration.plan is not None:
             return Decision()
-        noted = migration.model_copy(update={"plan": plan, "schema_before": schema})
+        noted = migration.model_copy(update={"plan": plan, "schema_before": schema, "remark": ""})
         event = MigrationStarted(
             target=work.target,
             migration_id=work.migration_id,
@@ -81,6 +82,7 @@ def note_plan(work: MigrateWork, plan: MigrationPlan, schema: SchemaStatus | Non
             compatible=migration.compatible,
             trigger=migration.trigger,
             schema_before=noted.schema_before,
+            database=plan.database,
         )
         return Decision(
             protection.replace(migration=noted).to_bytes(),
@@ -111,26 +113,27 @@ def over_time(work: MigrateWork, sentence: str) -> Transition:
     def decide(protection: Protection, migration: Migration) -> Decision:
         if migration.answered:
             return Decision()
-        overdue = migration.model_copy(update={"answered": True})
-        operation = MigrationOperation.of(work.target, overdue).model_copy(update={"sentence": prose(sentence)})
+        overdue = migration.model_copy(update={"answered": True, "remark": prose(sentence)})
         return Decision(
             protection.replace(migration=overdue).to_bytes(),
             emit=overdue_answer(work.target, migration, sentence),
-            records=operation.record,
+            records=MigrationOperation.of(work.target, overdue).record,
         )
 
     return of_migration(work, decide)
 
 
 def end_migration(
-    work: MigrateWork, ended: Ended, now: datetime, lines: tuple[str, ...] = (), *, answers: bool = True
+    work: MigrateWork, seen: Ended, now: datetime, lines: tuple[str, ...] = (), *, answers: bool = True
 ) -> Transition:
     """End a migration, whatever has become of it; its log is kept with its operation.
 
-    ``answers``: whether the run that has asked for it is answered; not where the chassis does.
+    The alerts that the state knows by then count (``with_alerts``). ``answers``: whether the run that has asked for it
+    is answered; not where the chassis does.
     """
 
     def decide(protection: Protection, migration: Migration) -> Decision:
+        ended = with_alerts(seen, migration)
         image = migration.plan.task.image if migration.plan else ""
         event = MigrationFinished(
             target=work.target,
@@ -183,7 +186,7 @@ def over(protection: Protection, migration: Migration, ended: Ended, now: dateti
     )
     known = (*protection.past_migrations, past)[-MOST_PAST_MIGRATIONS:]
     changed = protection.schema_changed
-    if ended.result != "did_not_start" and (ended.against or not migration.compatible):
+    if ended.result != "did_not_start" and (ended.against not in {"", QUIET} or not migration.compatible):
         changed = SchemaChanged(migration_id=migration.migration_id, asked_at=migration.asked_at)
     return protection.replace(migration=None, past_migrations=known, schema_changed=changed)
 

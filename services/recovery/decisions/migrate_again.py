@@ -8,11 +8,11 @@ from services.recovery.decisions.migrate import MIGRATE, ended_operation, over
 from services.recovery.domain.migration.migration import (
     MigrateWork,
     Migration,
-    MigrationOperation,
     MigrationPlan,
     OneOff,
 )
 from services.recovery.domain.migration.migration_end import Ended
+from services.recovery.domain.migration.migration_operation import MigrationOperation
 from services.recovery.domain.protection import Protection
 
 
@@ -50,7 +50,7 @@ def _known_by(event: MigrationStarted, began_at: datetime) -> Migration:
         minutes=event.minutes,
         compatible=event.compatible,
         asked_at=began_at,
-        plan=MigrationPlan(task=task, sentence=event.sentence),
+        plan=MigrationPlan(task=task, sentence=event.sentence, database=event.database),
         called_at=began_at,
         maybe_started=True,
         restored=True,

@@ -45,6 +45,7 @@ def _migration(command: Migrate, asked: Command, recovery: Recovery, now: dateti
         task_definition=command.task_definition,
         minutes=wanted.timeout_minutes or recovery.migration_minutes,
         at_limit=recovery.migration_at_limit,
+        on_alert=recovery.migration_on_alert,
         asked_at=now,
         overrides=command.overrides,
         compatible=wanted.compatible,

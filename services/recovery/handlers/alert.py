@@ -7,6 +7,7 @@ from services._chassis.transition import Decision, Timer, Transition
 from services.recovery.decisions import drill as drills
 from services.recovery.decisions.consider import again_id, begin_to_consider, not_considered, policy_of
 from services.recovery.decisions.helped import whether_it_helped
+from services.recovery.decisions.migrate_alert import noted_with_migration
 from services.recovery.decisions.scale_by_itself import begin_to_look, look_id, whole_policy_of
 from services.recovery.decisions.triggers import roll_back_on_alert
 from services.recovery.domain.outside import alert as alerts
@@ -34,7 +35,10 @@ class AlertHandlers(AreaHandlers):
             considering = begin_to_consider(noted, work, meta.id, policy, now)
             return begin_to_look(considering, LookWork(target=alert.target, alert=resources), meta.id, whole, now)
 
-        return on(alert.target, lambda protection: drills.on_alert(protection, alert, now, decide))
+        def without_drill(protection: Protection) -> Decision:
+            return drills.on_alert(protection, alert, now, decide)
+
+        return on(alert.target, lambda protection: noted_with_migration(protection, alert, now, without_drill))
 
     async def consider(self, timer: Timer) -> Transition:
         """Consider an alert again that could not be decided."""

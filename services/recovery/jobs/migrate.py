@@ -12,7 +12,7 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
-from services.recovery.decisions.migrate import end_migration, note, note_plan, over_time
+from services.recovery.decisions.migrate import end_migration, note, note_plan
 from services.recovery.domain.change import content_hash
 from services.recovery.domain.migration.effect import believed, remark
 from services.recovery.domain.migration.migration import MigrateWork, Migration, MigrationPlan, OneOff
@@ -26,6 +26,7 @@ from services.recovery.domain.migration.migration_end import (
 )
 from services.recovery.domain.migration.migration_plan import NotPrepared, Prepared
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.jobs.migration_bounds import REFUSED_SECONDS, MigrationBounds
 from services.recovery.jobs.read_log import ReadLog
 from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.ports.migration import NotPlaced, OneOffTasks
@@ -34,8 +35,6 @@ from services.recovery.prepare import MigrationPlanner
 
 POLL_SECONDS = 5.0
 """Product seconds between two looks."""
-REFUSED_SECONDS = 120.0
-"""Product seconds for which AWS may not let it be prepared, or answer whether a task was started."""
 PLACE_SECONDS = 300.0
 """Product seconds for which ECS may have no room for the task."""
 TOKEN = timedelta(minutes=30)
@@ -132,9 +131,9 @@ class _Execution:
         """Follow a task that ECS does not describe; once its time is over, tell that, too."""
         if self._followed_for_too_long(migration):
             return self._ended(not_known(why))
-        if self.job.clock.now() >= self._called(migration) + migration.minutes * 60:
+        if self.job.clock.now() >= migration.limit:
             took = f"It takes longer than {migration.minutes:g} minutes, or is over"
-            await self._goes_on(migration, f"{took}, and that cannot be seen: {why}")
+            await self._bounds.goes_on(migration, f"{took}, and that cannot be seen: {why}")
         return None
 
     async def _prepare(self, migration: Migration) -> Transition | None:
@@ -186,42 +185,19 @@ class _Execution:
 
     async def _follow(self, migration: Migration, plan: MigrationPlan, task: Task) -> Transition | None:
         self.missing_since = inf
-        if task.stopped:
-            return await self._end(migration, plan, task)
         if migration.running_since is None and task.started_at is not None:
-            await self._apply(note(self.work, running_since=moment(task.started_at)))
+            ran = moment(task.started_at)
+            await self._apply(note(self.work, running_since=ran))
+            migration = migration.model_copy(update={"running_since": ran})
+        if task.stopped:
+            return None if await self._bounds.waits(migration, plan, task) else await self._end(migration, plan, task)
         if self._followed_for_too_long(migration):
             return self._ended(not_known("it has run for more than a day; look at its task"))
-        if self.job.clock.now() >= self._called(migration) + migration.minutes * 60:
-            await self._at_limit(migration, task)
+        await self._bounds.keep(migration, task)
         return None
 
-    async def _at_limit(self, migration: Migration, task: Task) -> None:
-        """Stop it, where the policy says so; otherwise tell that it goes on."""
-        took = f"It takes longer than {migration.minutes:g} minutes"
-        if migration.at_limit == "stop":
-            if task.stopping:
-                return
-            await self._apply(note(self.work, stopped_at_limit=True))
-            await self.running.check()
-            try:
-                await self.job.tasks.stop(
-                    self.work.target, migration.task_arn, f"Surefoot: {took[0].lower()}{took[1:]}"
-                )
-            except AwsError as failed:
-                late = self._called(migration) + migration.minutes * 60 + REFUSED_SECONDS
-                if not failed.temporary or self.job.clock.now() >= late:
-                    await self._goes_on(migration, f"{took}, and cannot be stopped: {str(failed).rstrip('.')}")
-        else:
-            await self._goes_on(migration, took)
-
-    async def _goes_on(self, migration: Migration, why: str) -> None:
-        if not migration.answered:
-            how = "It goes on, and is followed: wait for its end, or stop its task in ECS"
-            await self._apply(over_time(self.work, f"{why}. {how} ({migration.task_arn.rpartition('/')[2]})."))
-
     async def _end(self, migration: Migration, plan: MigrationPlan, task: Task) -> Transition:
-        ended = judge(task, plan.task, stopped_by_us=migration.stopped_at_limit)
+        ended = judge(task, plan.task, stopped_since=migration.stopped_since)
         if ended.result == "did_not_start":
             return self._ended(ended)
         lines, unread = await self.job.log.end_of(self.work.target, plan, task)
@@ -238,8 +214,7 @@ class _Execution:
         """Return the end by what the application tells of it: exit code 0 alone is not believed."""
         protection = await self.job.store.read(key_of(self.work.target), Protection)
         schema, proof = await self.job.schema.proof(self.work.target, migration, lines, protection)
-        overridden = {override.gate for override in migration.overrides}
-        return believed(replace(ended, schema=schema), proof, overridden)
+        return believed(replace(ended, schema=schema), proof, migration.overridden)
 
     def _missing(self) -> Transition | None:
         """ECS may not know at once what it has just started."""
@@ -253,11 +228,12 @@ class _Execution:
         clean = replace(ended, sentence=prose(ended.sentence))
         return end_migration(self.work, clean, moment(self.job.clock.now()), lines)
 
-    def _called(self, migration: Migration) -> float:
-        return (migration.called_at or migration.asked_at).timestamp()
-
     def _followed_for_too_long(self, migration: Migration) -> bool:
-        return self.job.clock.now() >= self._called(migration) + FOLLOWED.total_seconds()
+        return self.job.clock.now() >= migration.counts_from.timestamp() + FOLLOWED.total_seconds()
+
+    @property
+    def _bounds(self) -> MigrationBounds:
+        return MigrationBounds(self.job.tasks, self.job.store, self.job.clock, self.running, self.work)
 
     async def _apply(self, transition: Transition) -> None:
         await self.job.store.apply(transition, cause="")

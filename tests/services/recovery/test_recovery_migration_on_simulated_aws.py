@@ -8,7 +8,8 @@ from sandbox.aws.server.seed import CLUSTER, CONTAINER
 from services._chassis.clock import moment
 from services._chassis.transition import Transition
 from services.recovery.decisions.migrate import begin_migration
-from services.recovery.domain.migration.migration import Migration, MigrationOperation
+from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration_operation import MigrationOperation
 from services.recovery.domain.protection import Protection, key_of
 from tests.services.recovery.test_recovery_on_simulated_aws import TARGET, Account, account
 

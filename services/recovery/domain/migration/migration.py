@@ -6,13 +6,11 @@ from typing import Any, Literal
 from contracts.base import Contract, Target, caused_id
 from contracts.deployment import Override
 from contracts.migration import MigrationResult
-from contracts.operations import Operation
+from contracts.monitor import CriticalAlert
 from contracts.prose import Image, Plain, Prose
-from contracts.recovery import ManualTrigger, Trigger
+from contracts.recovery import Trigger
 from contracts.schema_status import SchemaStatus
 from contracts.state import State
-from contracts.topics import Party
-from services.recovery.domain.migration.log_secrets import words_shown
 
 MOST_PAST_MIGRATIONS = 20
 """How many ended migrations of a target are kept."""
@@ -51,6 +49,25 @@ class MigrationPlan(Contract):
     """None where nobody can read it."""
     sentence: Prose
     warnings: tuple[Prose, ...] = ()
+    database: Plain = ""
+    """The database that the policy names, of which it is the only migration; empty where none is named."""
+
+
+class AlertMeanwhile(Contract):
+    """A critical alert of the service that fired while its migration went on."""
+
+    alert_id: str
+    rule: Plain
+    began_at: datetime
+    """When the monitor first saw the rule broken."""
+    window_until: datetime | None = None
+    """The end of the window that broke it; None where that was not measured."""
+    detail: Prose
+    """The value and the limit, in the monitor's words."""
+    database: Prose = ""
+    """What the monitor has seen of the database that the policy names; empty where it saw nothing wrong."""
+    over_at: datetime | None = None
+    """None while it fires."""
 
 
 class Migration(Contract):
@@ -70,6 +87,7 @@ class Migration(Contract):
     """Runs with this one's settings; None: with those that are live."""
     minutes: float
     at_limit: Literal["leave", "stop"] = "leave"
+    on_alert: Literal["follow", "stop"] = "follow"
     asked_at: datetime
     overrides: tuple[Override, ...] = ()
     compatible: bool = False
@@ -90,12 +108,42 @@ class Migration(Contract):
     """Whether Surefoot has asked ECS to stop it since its time was over; written before."""
     answered: bool = False
     """Whether those who wait for it were told that its time is over, while it goes on."""
+    remark: Prose = ""
+    """What is to be said of it while it goes on, in sentences."""
+    alerts: tuple[AlertMeanwhile, ...] = ()
+    """The service's critical alerts that were raised since it was asked for, the newest last."""
+    stopped_on_alert: bool = False
+    """Whether Surefoot has asked ECS to stop it since such an alert fires; written before."""
+    seen_ended_at: datetime | None = None
+    """When it was first seen that its task has ended well while such an alert stands; the run waits from then on."""
 
     @property
     def phase(self) -> Literal["preparing", "starting", "running"]:
         if self.running_since is not None:
             return "running"
         return "starting" if self.called_at is not None else "preparing"
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """Return the gates that are overridden."""
+        return frozenset(override.gate for override in self.overrides)
+
+    @property
+    def counts_from(self) -> datetime:
+        """Return the time from which its minutes count."""
+        return self.called_at or self.asked_at
+
+    @property
+    def limit(self) -> float:
+        """Return when its time is over, in epoch seconds."""
+        return self.counts_from.timestamp() + self.minutes * 60
+
+    @property
+    def stopped_since(self) -> str:
+        """Return why Surefoot has asked ECS to stop it, as a clause; empty where it has not."""
+        if self.stopped_at_limit:
+            return "its time was over"
+        return "critical alerts fired that began after its task" if self.stopped_on_alert else ""
 
     @property
     def token(self) -> str:
@@ -120,6 +168,11 @@ class PastMigration(Contract):
     against: Plain = ""
     """The gate that speaks against it although it ended with exit code 0; empty where none does."""
 
+    def explains(self, alert: CriticalAlert) -> bool:
+        """Return whether minutes in which it was under way broke the alert's rule."""
+        first = alert.window_from or alert.began_at
+        return self.result != "did_not_start" and first <= self.ended_at and alert.began_at >= self.asked_at
+
 
 class SchemaChanged(Contract):
     """The newest migration over which one cannot go back: nobody calls it compatible, and it has run, or may have.
@@ -141,45 +194,3 @@ class MigrateWork(State):
 
     target: Target
     migration_id: str
-
-
-class MigrationOperation(Operation):
-    """A migration as the API shows it, for 31 days."""
-
-    kind: Literal["migration"] = "migration"
-    migration_id: str
-    run_id: str | None = None
-    command: tuple[Prose, ...] = ()
-    image: Image = ""
-    phase: Literal["preparing", "starting", "running", "over"] = "preparing"
-    overdue: bool = False
-    """Whether its time is over and it goes on."""
-    result: MigrationResult | None = None
-    exit_code: int | None = None
-    task_arn: str = ""
-    log: tuple[Prose, ...] = ()
-    """The last lines of its log, the oldest first."""
-    warnings: tuple[Prose, ...] = ()
-    schema_before: SchemaStatus | None = None
-    schema_after: SchemaStatus | None = None
-
-    @classmethod
-    def of(cls, target: Target, migration: Migration) -> "MigrationOperation":
-        trigger, plan = migration.trigger, migration.plan
-        return cls(
-            operation_id=migration.migration_id,
-            kind="migration",
-            target=target,
-            started_at=migration.asked_at,
-            actor=trigger.actor if isinstance(trigger, ManualTrigger) else Party.RECOVERY.value,
-            reason=trigger.reason if isinstance(trigger, ManualTrigger) else trigger.summary,
-            migration_id=migration.migration_id,
-            run_id=migration.run_id,
-            command=words_shown(migration.command),
-            image=plan.task.image if plan else "",
-            phase=migration.phase,
-            overdue=migration.answered,
-            task_arn=migration.task_arn,
-            warnings=plan.warnings if plan else (),
-            schema_before=migration.schema_before,
-        )

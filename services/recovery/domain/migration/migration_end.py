@@ -89,8 +89,8 @@ class Ended:
     """The gate that speaks against it although it ended with exit code 0; empty where none does."""
 
 
-def judge(task: Task, asked: OneOff, *, stopped_by_us: bool = False) -> Ended:
-    """Return how a task that has stopped ended. ``stopped_by_us``: its time was over, and Surefoot has stopped it.
+def judge(task: Task, asked: OneOff, *, stopped_since: str = "") -> Ended:
+    """Return how a task that has stopped ended. ``stopped_since``: why Surefoot has stopped it, as a clause.
 
     Only the container that migrates counts. Success needs its exit code, 0, from the image that was asked for; a task
     without an exit code that never ran is no failed migration.
@@ -105,15 +105,15 @@ def judge(task: Task, asked: OneOff, *, stopped_by_us: bool = False) -> Ended:
         return Ended("failed", f"It was killed for want of memory: {why}. {SCHEMA}", code)
     if code is None:
         return Ended("unknown", f"It has run, and ECS tells no exit code{f': {why}' if why else ''}. {SCHEMA}")
-    return _by_its_code(task, code, why, stopped_by_us=stopped_by_us)
+    return _by_its_code(task, code, why, stopped_since)
 
 
-def _by_its_code(task: Task, code: int, why: str, *, stopped_by_us: bool) -> Ended:
+def _by_its_code(task: Task, code: int, why: str, stopped_since: str) -> Ended:
     """Return how a task ended that has run; an exit code of 0 says nothing where others have stopped it."""
     if code == 0 and task.stop_code in {"", "EssentialContainerExited"}:
         return Ended("succeeded", "It ended with exit code 0.", code)
     if task.stop_code not in {"", "EssentialContainerExited"}:
-        who = "Surefoot stopped it, since its time was over" if stopped_by_us else f"It was stopped{_by(task)}: {why}"
+        who = f"Surefoot stopped it, since {stopped_since}" if stopped_since else f"It was stopped{_by(task)}: {why}"
         return Ended("unknown" if code == 0 else "failed", f"{who} (exit code {code}). {SCHEMA}", code)
     return Ended("failed", f"It ended with exit code {code}. {SCHEMA}", code)
 
