@@ -7,6 +7,7 @@ from services._aws.secrets import Secrets
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services._chassis.operations import Operations
+from services._chassis.policies import Policies
 from services._chassis.service import Job, Platform, Service
 from services._chassis.targets import Targets
 from services._chassis.web import Web
@@ -74,6 +75,7 @@ from services.recovery.jobs.watch import WatchJob, watch_rounds
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
 from services.recovery.settings import Settings
+from services.recovery.take_turns import TakeTurns
 from services.recovery.trace import Trace
 
 
@@ -116,7 +118,9 @@ def endpoints_of(platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> 
         snapshots=SnapshotEndpoints(operations, policies, inspect, assess, there),
         rollbacks=RollbackEndpoints(asked, store, policies, inspect, assess, there),
         scaling=ScalingEndpoints(asked, policies, scalings, there),
-        migration=MigrationEndpoints(asked, policies, planner(ahead), there),
+        migration=MigrationEndpoints(
+            asked, policies, planner(ahead, policies), TakeTurns(store, policies, clock), there
+        ),
         drill=DrillEndpoints(asked, policies, drills, scalings, there),
         recreation=RecreationEndpoints(asked, Recreate(AwsInfrastructure(ahead), snapshots, store), policies),
         # whoever asks this has the time: its reads wait for the account's budget
@@ -138,7 +142,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots, web: Web) -> dict[st
         CAPTURE: CaptureJob(
             AwsEcs(aws), applications(platform, aws, web), AwsSurroundings(aws), snapshots, clock, policies, store
         ),
-        CHECK_MIGRATION: CheckMigrationJob(AwsEcs(aws), planner(aws), policies, store, clock),
+        CHECK_MIGRATION: CheckMigrationJob(AwsEcs(aws), planner(aws, policies), policies, store, clock),
         PURGE: PurgeJob(snapshots),
         LOOK_MOVES: LookMovesJob(trace_of(platform), AwsEcs(aws), snapshots, store, clock, policies),
         LOOK: LookExhaustedJob(examiner(aws, clock), policies, store, clock),
@@ -160,12 +164,12 @@ def changing(settings: Settings, platform: Platform, apart: Aws, web: Web) -> di
     drills, balancers = DrillExaminer(ecs, images, inspect, clock), AwsBalancers(apart)
     scalings, tasks = ScalingDrill(ecs, balancers, examiner(apart, clock), clock), AwsOneOffTasks(apart)
     schema, log = ReadSchema(ecs, applications(platform, apart, web), policies, clock), ReadLog(ecs, tasks, clock)
-    recreate = Recreate(AwsInfrastructure(apart), snapshots, store)
+    recreate, turns = Recreate(AwsInfrastructure(apart), snapshots, store), TakeTurns(store, policies, clock)
     planned = RecreationDrill(recreate, drills, clock)
     return {
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
         CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
-        MIGRATE: MigrateJob(ecs, tasks, schema, log, planner(apart), policies, store, clock),
+        MIGRATE: MigrateJob(ecs, tasks, schema, log, planner(apart, policies), turns, policies, store, clock),
         ROLL_BACK: RollbackJob(
             ecs, balancers, images, AwsMovers(apart), snapshots, policies, store, clock, settle_seconds
         ),
@@ -189,8 +193,8 @@ def applications(platform: Platform, aws: Aws, web: Web) -> HttpApplications:
     return HttpApplications(aws, web, Secrets(aws, platform.policies))
 
 
-def planner(aws: Aws) -> MigrationPlanner:
-    return MigrationPlanner(AwsEcs(aws), AwsImages(aws))
+def planner(aws: Aws, policies: Policies) -> MigrationPlanner:
+    return MigrationPlanner(AwsEcs(aws), AwsImages(aws), policies)
 
 
 def bucket_of(settings: Settings, aws: Aws) -> Bucket:

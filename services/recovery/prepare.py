@@ -1,12 +1,14 @@
 """Looks at what a migration would run with, and plans it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.base import Target
 from contracts.policy import ServicePolicy
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
+from services._chassis.policies import Policies
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.migration.database import remarks
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.migration.migration_plan import (
     NotPrepared,
@@ -17,12 +19,14 @@ from services.recovery.domain.migration.migration_plan import (
     tags_to_look_up,
 )
 from services.recovery.ports.service import Ecs, Images
+from services.recovery.take_turns import listed
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlanner:
     ecs: Ecs
     images: Images
+    policies: Policies
 
     async def plan(self, target: Target, asked: Migration, policy: ServicePolicy) -> Prepared | NotPrepared:
         """Return what would run, or why nothing may. Raise ``AwsError`` where ECS does not say what there is."""
@@ -48,7 +52,11 @@ class MigrationPlanner:
             digests=await self.ecs.digests(target, service) if of_live else {},
             tagged={tag: await self.images.digest(target, tag) for tag in tags},
         )
-        return plan_migration(seen, asked, policy.change, target.region, asked.overridden)
+        found = plan_migration(seen, asked, policy.change, target.region, asked.overridden)
+        if isinstance(found, NotPrepared):
+            return found
+        warnings = (*found.plan.warnings, *remarks(listed(self.policies), policy))
+        return replace(found, plan=found.plan.model_copy(update={"warnings": warnings}))
 
 
 def _facts(service: EcsService) -> ServiceFacts:

@@ -30,6 +30,7 @@ SHAPE = {
     "inspect.py",
     "assess.py",
     "trace.py",
+    "take_turns.py",
     "adapters",
     "domain",
 }

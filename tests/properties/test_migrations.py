@@ -13,13 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from contracts.base import caused_id
 from contracts.migration import Migrate, MigrationFinished, MigrationStarted
 from contracts.migration_asked import MigrationAsked
+from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy import Recovery as RecoverySection
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import Disarm, ManualTrigger, TargetArmed, TargetDisarmed
 from services._aws.errors import AwsError
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.migrate import begin_migration, why_not_migrate
-from services.recovery.domain.migration.migration import Migration
+from services.recovery.domain.migration.migration import MigrateWork, Migration
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.jobs.migrate import TOKEN
+from services.recovery.take_turns import TakeTurns
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.application import SILENT, at
 from tests.services.recovery.deaths import Deaths
@@ -27,19 +31,29 @@ from tests.services.recovery.harness import OTHER, TARGET, Recovery
 
 DENIED = AwsError("ECS refused RunTask: AccessDeniedException", code="AccessDeniedException")
 LOST = AwsError("ECS did not answer RunTask: ReadTimeoutError", temporary=True, sent_before=True)
+DATABASE = "court-cases"
+BESIDE = TARGET.model_copy(update={"service": "Worker"})
+"""Another service, whose policy names the same database."""
 OWN = MigrationStarted | MigrationFinished | TargetArmed | TargetDisarmed
 
 
 class Migrations(RuleBasedStateMachine):
-    """One service. Whatever happens, a run has one migration at most, and a migration one task at most."""
+    """A service, and another one with its database. Whatever happens, a run has one migration at most, a migration one
+    task at most, and the database one migration at a time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.recovery = Recovery()
         self.number = 0
         self.deaths = Deaths()
+        self.section = RecoverySection()
         self.copy: dict[str, Any] = {}
         self.heard = 0
+        self.may_stop = False
+        """Whether a task may be stopped: the policy says so, and an alert was raised."""
+        self.beside = False
+        """Whether the other service has a migration of the database under way."""
         self.calls: dict[str, list[float]] = defaultdict(list)
         """Token → the times at which RunTask was called with it, or was about to be."""
         self.deaths.count(self.recovery.store, "read", "apply")
@@ -51,6 +65,7 @@ class Migrations(RuleBasedStateMachine):
         run = tasks.run
 
         async def watched(*given: Any) -> str:
+            assert given[-1] in self.calls or not self.beside, "the other service migrates the database"
             self.calls[given[-1]].append(self.recovery.clock.now())
             arn: str = await run(*given)
             return arn
@@ -68,9 +83,19 @@ class Migrations(RuleBasedStateMachine):
         by_run=st.booleans(),
         dies_at=st.integers(0, 12),
         later=st.sampled_from([0.0, 61.0, 1900.0]),
+        on_alert=st.sampled_from(["follow", "stop"]),
+        beside=st.booleans(),
     )
-    def begin(self, seconds: float, told: bool, by_run: bool, dies_at: int, later: float) -> None:
+    def begin(
+        self, seconds: float, told: bool, by_run: bool, dies_at: int, later: float, on_alert: Any, beside: bool
+    ) -> None:
         """A migration was asked for, whose process may have died since, and some time may have passed."""
+        self.section = RecoverySection(migration_on_alert=on_alert)
+        for target in (TARGET, BESIDE):
+            named = ServicePolicy(target=target, monitoring=Monitoring(database=DATABASE), recovery=self.section)
+            self.recovery.policies.held[target] = named
+        if beside:
+            self.another_service_migrates()
         self.recovery.one_off.seconds = seconds
         self.recovery.application.before = at("a1e0") if told else SILENT
         self.recovery.application.after = [at("b2f1")] if told else []
@@ -98,7 +123,13 @@ class Migrations(RuleBasedStateMachine):
         if held is None:
             return
         asked = MigrationAsked(timeout_minutes=5, compatible=compatible)
-        command = Migrate(target=TARGET, run_id=held.run_id, migration=asked, images={"backend": OTHER})
+        command = Migrate(
+            target=TARGET,
+            run_id=held.run_id,
+            migration=asked,
+            images={"backend": OTHER},
+            policy=RecoveryPolicy(recovery=self.section),
+        )
         self._calmly(self.recovery.send(command, f"{held.run_id}:migrate{':again' if again else ''}"))
 
     @rule()
@@ -110,6 +141,7 @@ class Migrations(RuleBasedStateMachine):
             trigger=ManualTrigger(actor="ada"),
             command=("alembic", "upgrade", "head"),
             minutes=5,
+            on_alert=self.section.migration_on_alert,
             asked_at=now,
         )
 
@@ -125,6 +157,40 @@ class Migrations(RuleBasedStateMachine):
         held = self.recovery.protection.arm
         if held is not None:
             self._calmly(self.recovery.send(Disarm(target=TARGET, run_id=held.run_id), f"disarm:{held.run_id}"))
+
+    # alerts, and another service with the same database
+
+    @rule(state=st.sampled_from(["raised", "raised", "resolved"]), ago=st.sampled_from([0.0, 3600.0]))
+    def alert(self, state: str, ago: float) -> None:
+        self.number += 1
+        self.may_stop |= state == "raised" and self.section.migration_on_alert == "stop"
+        event = self.recovery.alert(alert_id=f"alert-{self.number // 3}", began=ago, state=state)
+        self._calmly(self.recovery.send(event, f"alert:{self.number}"))
+
+    @precondition(lambda self: not self.beside)
+    @rule()
+    def another_service_migrates(self) -> None:
+        self.number += 1
+        recovery, now = self.recovery, self.recovery.now
+        work = MigrateWork(target=BESIDE, migration_id=f"beside:{self.number}")
+        asked = Migration(
+            migration_id=work.migration_id, trigger=ManualTrigger(), command=("x",), minutes=5, asked_at=now
+        )
+        begun = Protection(migration=asked)
+        recovery.store.states[key_of(BESIDE)] = begun.to_bytes()
+        with self.deaths.put_off():
+            busy = asyncio.run(TakeTurns(recovery.store, recovery.policies, recovery.clock).take(work, DATABASE))
+        ours = recovery.protection.migration
+        assert busy or ours is None or ours.called_at is None, "this service migrates the database"
+        self.beside = not busy
+        given = begun.replace(migration=asked.model_copy(update={"database": DATABASE})) if not busy else Protection()
+        recovery.store.states[key_of(BESIDE)] = given.to_bytes()
+
+    @rule()
+    def the_other_migration_ends(self) -> None:
+        """It ends by one write in the state of its service; nothing is given back."""
+        self.beside = False
+        self.recovery.store.states[key_of(BESIDE)] = Protection().to_bytes()
 
     # time, AWS, deaths and Redis
 
@@ -160,16 +226,22 @@ class Migrations(RuleBasedStateMachine):
     @rule()
     def restore(self) -> None:
         """Redis is restored from the copy, and what Kafka has of recovery's own events is read again."""
-        store = self.recovery.store
+        store, beside = self.recovery.store, self.recovery.store.states.get(key_of(BESIDE))
         for name, value in copy.deepcopy(self.copy).items():
             setattr(store, name, value)
         for emission in store.emitted[self.heard :]:
             if isinstance(emission.event, OWN):
                 self.number += 1
                 self._calmly(self.recovery.send(emission.event, f"again-{self.number}", again=True))
+        if beside is not None:  # what is published of the other service is heard as well
+            store.states[key_of(BESIDE)] = beside
         self._calmly(self.recovery.fire())
 
     # promises
+
+    @invariant()
+    def nothing_is_stopped_without_an_alert_and_a_policy(self) -> None:
+        assert self.may_stop or not self.recovery.one_off.stopped
 
     @invariant()
     def a_migration_that_stands_is_followed(self) -> None:
@@ -195,6 +267,7 @@ class Migrations(RuleBasedStateMachine):
         """Once there is peace, each migration has ended, and ends tell of tasks what is true."""
         self.aws_changes(0, denies=False, loses=False, blind=0)
         self.run_ends()
+        self.the_other_migration_ends()
         for _ in range(30):
             self.work(dies_at=0, after=False, goes_on=True)
             self.pass_time(3600)

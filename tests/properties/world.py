@@ -50,6 +50,7 @@ from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.read_log import ReadLog
 from services.recovery.settings import Settings as RecoverySettings
+from services.recovery.take_turns import TakeTurns
 from tests.kit import FakeClock, FakePolicies
 from tests.properties.answerers import Account, AnyRollback, Reads, answer, progress
 from tests.properties.ledger import Ledger
@@ -220,8 +221,9 @@ class World:
 
     def _migrate(self, policies: FakePolicies, store: RedisStore) -> MigrateJob:
         clock = Passing(self.clock)
-        log = ReadLog(self.account, self.tasks, clock)  # type: ignore[arg-type]
-        return MigrateJob(self.account, self.tasks, Untold(), log, Planner(), policies, store, clock)  # type: ignore[arg-type]
+        log, turns = ReadLog(self.account, self.tasks, clock), TakeTurns(store, policies, clock)  # type: ignore[arg-type]
+        schema, planner = Untold(), Planner()
+        return MigrateJob(self.account, self.tasks, schema, log, planner, turns, policies, store, clock)  # type: ignore[arg-type]
 
     # from outbox to bus
 

@@ -13,8 +13,9 @@ from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Answer, Stage, Step
 
 MIGRATE = entry_of(Migrate).name
-AROUND = 12 * MINUTE
-"""Beside its own time: until ECS has placed its task, and until the end of its log is there."""
+AROUND = 22 * MINUTE
+"""Beside its own time: until another migration of its database is over, ECS has placed its task, and the end of its
+log is there."""
 
 
 def seconds_of(run: Run) -> float:

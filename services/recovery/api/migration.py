@@ -36,6 +36,7 @@ from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.migration.migration_plan import OVERRIDABLE, NotPrepared, Prepared
 from services.recovery.domain.protection import Protection
 from services.recovery.prepare import MigrationPlanner
+from services.recovery.take_turns import TakeTurns
 
 _PATH = "/{cluster_name}/{service_name}"
 
@@ -87,6 +88,7 @@ class MigrationEndpoints:
     asked: Asked
     policies: Policies
     planner: MigrationPlanner
+    turns: TakeTurns
     existing: Existing
 
     @property
@@ -106,6 +108,9 @@ class MigrationEndpoints:
             raise _refused(why)
         if (left := protection.schema_left) and SCHEMA_KNOWN not in {override.gate for override in body.overrides}:
             raise _refused(left, SCHEMA_KNOWN)
+        database = self.policies.of(target).monitoring.database
+        if database is not None and (busy := await self.turns.in_the_way(target, database)):
+            raise _refused(busy)
         prepared = await self._prepared(target, asked)
         plan = prepared.plan
         if body.dry_run:

@@ -59,16 +59,20 @@ def begin_migration(protection: Protection, target: Target, migration: Migration
     return goes_first(protection, target, f"{migration.migration_id} goes first", migration.asked_at, begin)
 
 
-def note_plan(work: MigrateWork, plan: MigrationPlan, schema: SchemaStatus | None = None) -> Transition:
+def note_plan(
+    work: MigrateWork, plan: MigrationPlan, schema: SchemaStatus | None = None, database: str = ""
+) -> Transition:
     """Remember what is to run, and publish that, before a task is asked for.
 
-    ``schema``: what the application tells of its schema; None where it was not asked.
+    ``schema``: what the application tells of its schema; None where it was not asked. ``database``: the one that it
+    was given.
     """
 
     def decide(protection: Protection, migration: Migration) -> Decision:
         if migration.plan is not None:
             return Decision()
-        noted = migration.model_copy(update={"plan": plan, "schema_before": schema, "remark": ""})
+        known = {"plan": plan, "schema_before": schema, "database": database, "remark": ""}
+        noted = migration.model_copy(update=known)
         event = MigrationStarted(
             target=work.target,
             migration_id=work.migration_id,
@@ -82,7 +86,7 @@ def note_plan(work: MigrateWork, plan: MigrationPlan, schema: SchemaStatus | Non
             compatible=migration.compatible,
             trigger=migration.trigger,
             schema_before=noted.schema_before,
-            database=plan.database,
+            database=database,
         )
         return Decision(
             protection.replace(migration=noted).to_bytes(),

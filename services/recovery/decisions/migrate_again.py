@@ -28,7 +28,7 @@ def started_again(protection: Protection, event: MigrationStarted, began_at: dat
         if known.migration_id != event.migration_id or known.called_at is not None:
             return Decision()
         report = {"called_at": began_at, "maybe_started": True, "schema_before": event.schema_before}
-        called = known.model_copy(update=report)
+        called = known.model_copy(update={**report, "database": event.database})
         return Decision(protection.replace(migration=called).to_bytes())
     work = MigrateWork(target=event.target, migration_id=event.migration_id)
     migration = _known_by(event, began_at)
@@ -49,8 +49,9 @@ def _known_by(event: MigrationStarted, began_at: datetime) -> Migration:
         command=event.command,
         minutes=event.minutes,
         compatible=event.compatible,
+        database=event.database,
         asked_at=began_at,
-        plan=MigrationPlan(task=task, sentence=event.sentence, database=event.database),
+        plan=MigrationPlan(task=task, sentence=event.sentence),
         called_at=began_at,
         maybe_started=True,
         restored=True,

@@ -14,6 +14,7 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.migrate import end_migration, note, note_plan
 from services.recovery.domain.change import content_hash
+from services.recovery.domain.migration.database import WAIT
 from services.recovery.domain.migration.effect import believed, remark
 from services.recovery.domain.migration.migration import MigrateWork, Migration, MigrationPlan, OneOff
 from services.recovery.domain.migration.migration_end import (
@@ -32,9 +33,11 @@ from services.recovery.jobs.read_schema import ReadSchema
 from services.recovery.ports.migration import NotPlaced, OneOffTasks
 from services.recovery.ports.service import Ecs
 from services.recovery.prepare import MigrationPlanner
+from services.recovery.take_turns import TakeTurns
 
 POLL_SECONDS = 5.0
 """Product seconds between two looks."""
+MINUTE = timedelta(minutes=1)
 PLACE_SECONDS = 300.0
 """Product seconds for which ECS may have no room for the task."""
 TOKEN = timedelta(minutes=30)
@@ -53,6 +56,7 @@ class MigrateJob:
     schema: ReadSchema
     log: ReadLog
     planner: MigrationPlanner
+    turns: TakeTurns
     policies: Policies
     store: Store
     clock: Clock
@@ -141,8 +145,27 @@ class _Execution:
             policy: ServicePolicy = self.job.policies.of(self.work.target)
         except LookupError as error:
             return self._ended(did_not_start(str(error)))
-        if moment(self.job.clock.now()) >= migration.asked_at + TOKEN:
+        now, database = moment(self.job.clock.now()), policy.monitoring.database or ""
+        if now >= migration.asked_at + TOKEN:
             return self._ended(did_not_start("it could not begin in time"))
+        if busy := await self._busy(migration, database):
+            if now >= migration.asked_at + WAIT:
+                return self._ended(did_not_start(f"{busy}, and has not ended within {WAIT // MINUTE} minutes"))
+            await self._apply(note(self.work, remark=prose(f"It waits, since {busy}.")))
+            return None
+        return await self._plan(migration, policy, database)
+
+    async def _busy(self, migration: Migration, database: str) -> str:
+        """Return why it waits for another migration of the database, as a clause; empty where it has it, or none is
+        named. One whose task may have been asked for before waits for nobody.
+        """
+        if not database or migration.called_at is not None:
+            return ""
+        return await self.job.turns.take(self.work, database)
+
+    async def _plan(self, migration: Migration, policy: ServicePolicy, database: str) -> Transition | None:
+        if migration.run_id is not None and not await self._armed(migration.run_id):
+            return self._ended(did_not_start(f"run {migration.run_id} is over"))
         prepared = await self.job.planner.plan(self.work.target, migration, policy)
         if isinstance(prepared, NotPrepared):
             return self._ended(did_not_start(prepared.because))
@@ -150,8 +173,14 @@ class _Execution:
         task = prepared.plan.task.model_copy(update={"task_definition": arn})
         asked_before = migration.called_at is not None
         schema = migration.schema_before if asked_before else await self.job.schema.now(self.work.target)
-        await self._apply(note_plan(self.work, prepared.plan.model_copy(update={"task": task}), schema))
+        plan = prepared.plan.model_copy(update={"task": task})
+        await self._apply(note_plan(self.work, plan, schema, database))
         return None
+
+    async def _armed(self, run_id: str) -> bool:
+        """Return whether recovery is armed for the run still, which may have ended while it was waited for."""
+        protection = await self.job.store.read(key_of(self.work.target), Protection)
+        return protection.armed_for(run_id, moment(self.job.clock.now())) is not None
 
     async def _registered(self, prepared: Prepared) -> str:
         """Find the task definition by its content before registering it: an answer may have been lost."""

@@ -67,6 +67,7 @@ from services.recovery.jobs.watch import WatchJob
 from services.recovery.ports.migration import NotPlaced
 from services.recovery.prepare import MigrationPlanner
 from services.recovery.recreate import Recreate
+from services.recovery.take_turns import TakeTurns
 from services.recovery.trace import Trace
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 from tests.services.recovery.application import FakeApplication
@@ -612,7 +613,7 @@ class Recovery:
         self.scaler = Scaler(self.ecs)
         self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
         self.one_off = OneOffs(self.clock, self.ecs)
-        self.planner = MigrationPlanner(self.ecs, self.registry)
+        self.planner = MigrationPlanner(self.ecs, self.registry, self.policies)
         self.application = FakeApplication(lambda: self.one_off.over)
         self.read_schema = ReadSchema(self.ecs, self.application, self.policies, self.clock)
         self.read_log = ReadLog(self.ecs, self.one_off, self.clock)
@@ -648,6 +649,7 @@ class Recovery:
                 self.read_schema,
                 self.read_log,
                 self.planner,
+                TakeTurns(self.store, self.policies, self.clock),
                 self.policies,
                 self.store,
                 self.clock,

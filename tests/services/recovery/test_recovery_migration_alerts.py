@@ -20,7 +20,8 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.recovery.domain.migration.meanwhile import LOCK_TIMEOUT
 from services.recovery.jobs.migration_bounds import ALERT_SECONDS
-from tests.services.recovery.harness import OTHER, START, TARGET, Crash, Recovery
+from tests.services.recovery.deaths import Deaths
+from tests.services.recovery.harness import OTHER, START, TARGET, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
 LIKELY = "The migration is likely to hold locks that requests wait for: since its task began, "
@@ -258,18 +259,6 @@ async def test_where_aws_does_not_let_it_be_stopped_that_is_told_and_tried_again
 async def test_whoever_dies_at_whatever_call_or_write_it_is_stopped_and_ended_once(
     recovery: Recovery, death: int
 ) -> None:
-    left = [death]
-
-    def dying(call: Callable[..., Any]) -> Callable[..., Any]:
-        async def dies(*given: Any, **named: Any) -> Any:
-            answer = await call(*given, **named)
-            left[0] -= 1
-            if left[0] == 0:
-                raise Crash
-            return answer
-
-        return dies
-
     recovery.one_off.seconds = 3600
     meanwhile(recovery, (60, hears(recovery)))
     await recovery.arm(minutes=120)
@@ -278,9 +267,10 @@ async def test_whoever_dies_at_whatever_call_or_write_it_is_stopped_and_ended_on
         policy=RecoveryPolicy(recovery=RecoverySection(migration_on_alert="stop")),
     )  # fmt: skip
     await recovery.send(command, "migrate")
-    for owner, names in ((recovery.store, ("apply",)), (recovery.one_off, ("run", "task", "stop", "find"))):
-        for name in names:
-            setattr(owner, name, dying(getattr(owner, name)))
+    deaths = Deaths()
+    deaths.count(recovery.store, "apply")
+    deaths.count(recovery.one_off, "run", "task", "stop", "find")
+    deaths.at(death, after=True)
     await recovery.work(only="migrate")
     [finished] = recovery.published(MigrationFinished)
     assert (finished.result, len(recovery.one_off.started)) == ("failed", 1)

@@ -119,6 +119,7 @@ async def test_a_run_that_ends_meanwhile_leaves_it_running_and_the_next_one_does
             raise Crash
 
     recovery.clock.while_asleep.append(die)
+    await recovery.attempt(recovery.store.jobs["run-1:migrate"])
     await recovery.send(Disarm(target=TARGET, run_id="run-1"), "disarm")
     assert recovery.protection.migration is not None
     await recovery.work()
@@ -143,6 +144,16 @@ async def test_no_other_run_arms_until_the_migration_has_ended(recovery: Recover
     late = recovery.answer("afterwards")
     assert late is not None
     assert late.verdict is Verdict.PASS
+
+
+async def test_a_run_that_ends_before_its_task_was_asked_for_migrates_nothing(recovery: Recovery) -> None:
+    await recovery.arm()
+    await migrate(recovery, work=False)
+    await recovery.send(Disarm(target=TARGET, run_id="run-1"), "disarm")
+    await recovery.work()
+    [finished] = recovery.published(MigrationFinished)
+    assert (finished.result, recovery.one_off.calls) == ("did_not_start", 0)
+    assert finished.sentence == "It did not start, because run run-1 is over. Nothing was migrated."
 
 
 async def test_after_a_restoration_the_run_gets_the_answer_that_is_known(recovery: Recovery) -> None:

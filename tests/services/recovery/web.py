@@ -25,6 +25,7 @@ from services.recovery.api.rollback import RollbackEndpoints
 from services.recovery.api.router import PREFIX, Endpoints, create_router
 from services.recovery.api.scaling import ScalingEndpoints
 from services.recovery.api.snapshot import SnapshotEndpoints
+from services.recovery.take_turns import TakeTurns
 from services.recovery.trace import Trace
 from tests.kit import JSON, unhurried
 from tests.services.recovery.harness import Recovery
@@ -97,7 +98,9 @@ def endpoints_of(recovery: Recovery, there: Existing) -> Endpoints:
         snapshots=SnapshotEndpoints(OPERATIONS, policies, inspect, assess, there),
         rollbacks=RollbackEndpoints(asked, store, policies, inspect, assess, there),
         scaling=ScalingEndpoints(asked, policies, recovery.examiner, there),
-        migration=MigrationEndpoints(asked, policies, recovery.planner, there),
+        migration=MigrationEndpoints(
+            asked, policies, recovery.planner, TakeTurns(store, policies, recovery.clock), there
+        ),
         drill=DrillEndpoints(asked, policies, recovery.drill_examiner, recovery.examiner, there),
         recreation=RecreationEndpoints(asked, recovery.recreate, policies),
         moves=MovesEndpoints(Trace(recovery.ecs, FakeMovers(), store, recovery.clock), there, recovery.clock),

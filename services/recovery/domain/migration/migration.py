@@ -49,8 +49,6 @@ class MigrationPlan(Contract):
     """None where nobody can read it."""
     sentence: Prose
     warnings: tuple[Prose, ...] = ()
-    database: Plain = ""
-    """The database that the policy names, of which it is the only migration; empty where none is named."""
 
 
 class AlertMeanwhile(Contract):
@@ -92,6 +90,8 @@ class Migration(Contract):
     overrides: tuple[Override, ...] = ()
     compatible: bool = False
     """Whether the version before works with the schema that it leaves: then one can go back over it."""
+    database: Plain = ""
+    """The database that it was given, as the policy names it; empty until it is planned, and where none is named."""
     plan: MigrationPlan | None = None
     """None until recovery has looked at the service: then no task was asked for yet."""
     schema_before: SchemaStatus | None = None
