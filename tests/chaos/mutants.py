@@ -23,6 +23,7 @@ from services.recovery.decisions import scale
 from services.recovery.domain import arm
 from services.recovery.domain.migration.migration import Migration
 from services.recovery.domain.protection import Protection
+from services.recovery.domain.rollback import roll_back as rolling
 
 CAUSE = 0
 """Index of the cause in the arguments of ``apply.lua``."""
@@ -145,6 +146,10 @@ def _nothing_stopped_by_holds() -> None:
     VersionHold.stops = lambda *_, **__: False  # type: ignore[method-assign]
 
 
+def _stack_raced() -> None:
+    rolling._is_stacks_turn = lambda *_: False
+
+
 _COURSE = "tests/services/recovery/test_recovery_course.py"
 _STORE = "tests/chassis/test_store_apply.py"
 MUTANTS: dict[str, Mutant] = {
@@ -222,6 +227,11 @@ MUTANTS: dict[str, Mutant] = {
         "tests/services/orchestrator/test_version_holds.py"
         "::test_what_was_rolled_back_is_not_deployed_again_by_ci_until_it_is_released",
         _nothing_stopped_by_holds,
+    ),
+    "raced-stack": Mutant(
+        "a stack of CloudFormation that goes back by itself is raced",
+        "tests/services/recovery/test_recovery_stacks.py::test_a_rollback_by_hand_watches_as_well",
+        _stack_raced,
     ),
     "any-base": Mutant(
         "a change replaces whatever is live",
