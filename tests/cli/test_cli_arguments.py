@@ -44,7 +44,7 @@ def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
             (*IMAGE, "--override", "architecure=x"),
             "no gate 'architecure' before the change; did you mean architecture?",
         ),
-        ((*IMAGE, "--override", "foo=x"), "existing_alarms_quiet, check_alarms,"),
+        ((*IMAGE, "--override", "foo=x"), "existing_alarms_quiet, alarms_quiet_since_migration, check_alarms,"),
         ((*IMAGE, "--override", "target_exists=x"), "The gate target_exists cannot be overridden"),
         (("deploy", "a", "b", "--task-definition", "./t.json"), "not a file: register it with `aws ecs register"),
         (("deploy", "a", "b", "--task-definition", "t.yml"), "--cli-input-yaml file://t.yml"),
